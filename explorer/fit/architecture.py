@@ -1,0 +1,77 @@
+"""What a model is made of, as far as memory and speed are concerned."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mixer(StrEnum):
+    """How a layer mixes tokens, which decides what it remembers."""
+
+    FULL = "full"
+    SLIDING = "sliding"
+    CHUNKED = "chunked"
+    MLA = "mla"
+    SHARED = "shared"
+    """Reuses another layer's KV cache and owns none."""
+    CROSS = "cross"
+    """Attends to an encoder's output as well as to itself."""
+    MAMBA1 = "mamba1"
+    MAMBA2 = "mamba2"
+    GATED_DELTA = "gated_delta_net"
+    KIMI_DELTA = "kimi_delta"
+    RWKV = "rwkv"
+    SHORT_CONV = "short_conv"
+    NONE = "none"
+    """An encoder layer, or one without any mixer: nothing is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One transformer block's shape. Equal layers are equal values, so that they can be counted."""
+
+    mixer: Mixer
+    heads: int = 0
+    kv_heads: int = 0
+    head_dim_k: int = 0
+    """Key width a head; for MLA the cached latent plus rope part of the single shared head."""
+    head_dim_v: int = 0
+    window_tokens: int | None = None
+    """Sliding window or chunk, in tokens."""
+    conv_elements: int = 0
+    """Recurrent kinds: elements of convolution state a sequence."""
+    state_elements: int = 0
+    """Recurrent kinds: elements of state a sequence."""
+    indexer_dim: int = 0
+    """Sparse attention: width of the indexer's own key cache."""
+    feed_forward: int = 0
+    """Width of the dense feed-forward part; 0 if the block has experts only."""
+    experts: int = 0
+    experts_used: int = 0
+    expert_feed_forward: int = 0
+    shared_feed_forward: int = 0
+    """Width of the shared experts, all together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The shape of a model, from config.json or from GGUF metadata."""
+
+    name: str
+    """The class or GGUF architecture, as the file says: ``Qwen3ForCausalLM``, ``qwen3moe``."""
+    model_type: str
+    layers: tuple[Layer, ...]
+    """Blocks of the language model in order, without MTP layers."""
+    hidden: int
+    vocabulary: int
+    context_tokens: int | None
+    """As the file states it; None if it does not."""
+    tied_embeddings: bool = False
+    mtp_layers: int = 0
+    encoder_layers: int = 0
+    """Of an encoder-decoder; its cross KV is kept by the decoder's layers."""
+    kind: str = "decoder"
+    """``decoder``, ``encoder``, ``encoder-decoder`` or ``diffusion``."""
+    known: bool = True
+    """The model type is one whose layout was checked; otherwise full attention was assumed."""
+    assumptions: tuple[str, ...] = ()
+    """What had to be supposed, a sentence each."""

@@ -1,0 +1,132 @@
+"""The values the fit model speaks in: what is asked, what it takes, and what is answered."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from explorer.hardware.machine import Machine
+
+Engine: TypeAlias = Literal["llama.cpp", "vllm", "transformers", "mlx"]
+
+
+class Verdict(StrEnum):
+    """What a person can do with a model on a machine, best first."""
+
+    FITS = "fits"
+    TIGHT = "tight"
+    """Fits in what is available, but under the reserve."""
+    OFFLOAD = "offload"
+    """Runs with layers or experts on the host."""
+    TOO_LARGE = "too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """How a model is to be run. None means the engine's own default, filled in by ``resolve``."""
+
+    engine: Engine = "llama.cpp"
+    context_tokens: int | None = None
+    """Tokens a sequence may hold; None takes 8192 or the model's own limit, whichever is less."""
+    sequences: int = 1
+    quantization: str | None = None
+    """``Q4_K_M``, ``BF16``, ``AWQ``...; None picks the best that fits."""
+    kv_dtype: str | None = None
+    batch_tokens: int | None = None
+    """The engine's own step: llama.cpp ``n_ubatch`` (512), vLLM ``max_num_batched_tokens``."""
+    flash_attention: bool = True
+    gpu_layers: int | None = None
+    """Layers on the accelerator; None lets the planner choose."""
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    memory_utilization: float | None = None
+    """vLLM's share of a device's memory; None takes its default."""
+    reserve_bytes: int | None = None
+    """Memory a device keeps free; None takes the engine's own margin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes by what they hold."""
+
+    weights: int = 0
+    kv_cache: int = 0
+    recurrent_state: int = 0
+    compute: int = 0
+    overhead: int = 0
+
+    @property
+    def total(self) -> int:
+        """Sum of the parts."""
+        return (
+            self.weights + self.kv_cache + self.recurrent_state + self.compute + self.overhead
+        )
+
+    def __add__(self, other: "Memory") -> "Memory":
+        return Memory(
+            self.weights + other.weights,
+            self.kv_cache + other.kv_cache,
+            self.recurrent_state + other.recurrent_state,
+            self.compute + other.compute,
+            self.overhead + other.overhead,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What one device (or the host) holds."""
+
+    device: str
+    memory: Memory
+    capacity_bytes: int
+    """What was available there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An estimate with its spread, in the unit of whoever holds it."""
+
+    low: float
+    expected: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Tokens a second for one sequence; None where there is no basis for a figure."""
+
+    decode: Range | None
+    prefill: Range | None
+    basis: str
+    """What the figure rests on: device class, bandwidth, bytes a token, the error of the fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a number is what it is: ``name`` = ``formula`` over ``inputs``, from ``source``."""
+
+    name: str
+    value: str
+    formula: str
+    inputs: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether, how and how fast a model runs on a machine."""
+
+    machine: Machine
+    scenario: Scenario
+    """With every default filled in."""
+    verdict: Verdict
+    memory: Memory
+    """Summed over devices and host."""
+    placement: tuple[Placed, ...]
+    """One a device in use, then the host if it holds anything."""
+    max_context_tokens: int
+    """Largest context that still gets a verdict no worse than this one; 0 if none."""
+    speed: Speed
+    exact: bool
+    """The weights' bytes were read from headers or file sizes, not planned or estimated."""
+    assumptions: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()

@@ -1,0 +1,182 @@
+"""What every source of models offers, and the values it answers with.
+
+A source is the live hub, a folder on disk, the bundled snapshot. They differ in where bytes come
+from; whoever uses one cannot tell them apart except by its ``name`` and the ages it reports.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+
+from explorer.spans import Reading, T
+
+Sort: TypeAlias = Literal["trending", "downloads", "likes", "updated", "created"]
+Gate: TypeAlias = Literal["auto", "manual"]
+
+
+class ModelRef(NamedTuple):
+    """Names a model in a source: ``org/name`` and a revision, or a path on disk."""
+
+    id: str
+    """``org/name``; for the local source a path."""
+    revision: str | None = None
+    """Branch, tag or commit; None means the source's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to list, and in which order."""
+
+    text: str = ""
+    """Words looked for in the name."""
+    author: str | None = None
+    """User or organisation."""
+    task: str | None = None
+    """Pipeline tag, such as ``text-generation``."""
+    tags: tuple[str, ...] = ()
+    """Further tags the hub filters by: library, ``license:...``, language."""
+    sort: Sort = "trending"
+    limit: int | None = None
+    """At most this many rows; None for all there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class GgufSummary:
+    """What a listing says of a repository with GGUF files. It describes one representative file."""
+
+    parameters: int | None = None
+    architecture: str | None = None
+    context_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One model as a listing gives it. What the source does not say is None or empty."""
+
+    id: str
+    """``org/name``, or a path for a local model."""
+    author: str | None = None
+    sha: str | None = None
+    """Commit of the default branch."""
+    downloads: int | None = None
+    """In the last 30 days, as the hub counts."""
+    likes: int | None = None
+    trending: float | None = None
+    created: datetime | None = None
+    updated: datetime | None = None
+    task: str | None = None
+    library: str | None = None
+    license: str | None = None
+    """The license's id as the hub spells it: ``apache-2.0``, ``other``."""
+    license_name: str | None = None
+    """The card's own name for a license that is ``other``."""
+    license_link: str | None = None
+    gated: Gate | None = None
+    parameters: int | None = None
+    """The hub's own total; logical, but not always right: see the packing rules."""
+    parameters_by_dtype: Mapping[str, int] = field(default_factory=dict)
+    """Logical parameters keyed by the *container's* dtype. Never multiply by a dtype's size."""
+    gguf: GgufSummary | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """As much of config.json as the listing carries: often only ``model_type`` and ``quantization_config``."""
+    tags: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    base_models: tuple[str, ...] = ()
+    base_relation: str | None = None
+    """``quantized``, ``finetune``, ``adapter`` or ``merge``."""
+    provenance: str = ""
+    """Empty for a live answer; otherwise where a stored or bundled figure came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a listing, in order, and whether more may follow."""
+
+    rows: tuple[Listing, ...]
+    more: bool
+    age_seconds: float = 0.0
+    """How long ago the source itself gave this; 0 for a live answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepoFile:
+    """One file of a model."""
+
+    path: str
+    """Relative, with ``/``."""
+    size_bytes: int
+    content_hash: str | None = None
+    """LFS sha256, xet hash or git blob id: equal hashes mean equal bytes. None where unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """A model looked up by name: its listing, the commit that was resolved, and its files."""
+
+    ref: ModelRef
+    listing: Listing
+    commit: str | None
+    """The exact commit the files belong to; None where the source has none."""
+    files: tuple[RepoFile, ...]
+    age_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What has gone over the wire so far."""
+
+    requests: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    cached: int = 0
+    """Answers that came from the store and cost no request."""
+
+
+class Source(Protocol):
+    """A place that lists models and gives the bytes of their files, never a whole weight file.
+
+    Every method raises the errors of ``explorer.errors`` and no others.
+    """
+
+    @property
+    def name(self) -> str:
+        """``hub``, ``snapshot``, ``local``: the ``source`` of the JSON contract."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """For people: ``Hugging Face``, ``Snapshot of 2026-11-20``."""
+        ...
+
+    @property
+    def transfer(self) -> Transfer:
+        """What this source has moved since it was opened."""
+        ...
+
+    def search(self, query: Query) -> AsyncIterator[Page]:
+        """List models page by page. Closing the iterator early costs nothing further."""
+        ...
+
+    async def repo(self, ref: ModelRef) -> Repo:
+        """Look up one model and its complete file list."""
+        ...
+
+    async def text(self, repo: Repo, path: str) -> str | None:
+        """Content of a small text file (config.json, README.md); None if there is none. At most 10 MB."""
+        ...
+
+    async def read(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
+        """Run a parser over ranges of one file; its ranges of one step are fetched in parallel."""
+        ...
+
+    async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
+        """All safetensors headers of a sharded model in one request: shard path to header JSON.
+
+        None where the source has no such short cut or refuses it: read the shards instead.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release connections and files. Safe to call twice."""
+        ...
