@@ -50,13 +50,15 @@ def count(number: float | None) -> str:
 
 
 def tokens(number: int | None) -> str:
-    """A context length: ``32K``, ``1M``, ``500``; binary, as models are described; ``?`` when unknown."""
+    """A context length, in binary thousands as models are described: ``32K``, ``1M``; ``?`` if unknown."""
     if number is None:
         return "?"
     for unit, scale in (("M", 1024**2), ("K", 1024)):
         if number >= scale:
             value = number / scale
-            return f"{value:.0f}{unit}" if value >= 10 or value == int(value) else f"{value:.1f}{unit}"
+            return (
+                f"{value:.0f}{unit}" if value >= 10 or value == int(value) else f"{value:.1f}{unit}"
+            )
     return str(number)
 
 
@@ -94,14 +96,12 @@ def parse_tokens(text: str) -> int:
     match = _TOKENS.fullmatch(text)
     value = round(float(match[1]) * _BINARY[match[2].lower()]) if match else 0
     if value <= 0:
-        raise UsageError(
-            f"“{text}” is not a number of tokens", hint="write 32768, 32k, 128K or 1M"
-        )
+        raise UsageError(f"“{text}” is not a number of tokens", hint="write 32768, 32k, 128K or 1M")
     return value
 
 
 def parse_memory(text: str) -> int:
-    """``512 MiB``, ``64GB``, ``1.5g`` as bytes. Memory is sold in binary units whatever it is called.
+    """``512 MiB``, ``64GB``, ``1.5g`` as bytes. Memory is binary whatever it is called.
 
     Raises UsageError for anything else.
     """

@@ -79,7 +79,7 @@ class Listing:
     """Logical parameters keyed by the *container's* dtype. Never multiply by a dtype's size."""
     gguf: GgufSummary | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
-    """As much of config.json as the listing carries: often only ``model_type`` and ``quantization_config``."""
+    """As much of config.json as the listing carries: often just the type and the quantization."""
     tags: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     base_models: tuple[str, ...] = ()

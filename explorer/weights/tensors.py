@@ -16,7 +16,7 @@ class Tensor(NamedTuple):
     dtype: str
     """As stored: ``BF16``, ``F8_E4M3``, ``Q4_K``; see ``explorer.weights.dtypes``."""
     shape: tuple[int, ...]
-    """Row-major, outermost first, in stored (possibly packed) elements. GGUF's order is reversed to this."""
+    """Outermost first (GGUF's order is reversed to this), in stored, possibly packed elements."""
     start: int
     """Offset of the first byte from the beginning of the file."""
     size_bytes: int
