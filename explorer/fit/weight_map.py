@@ -1,6 +1,11 @@
 """Where a model's weight bytes lie, as the planner moves them between devices."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from explorer.fit.roles import Part, Section, place
+from explorer.weights.tensors import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +45,72 @@ class WeightMap:
         blocks = sum(block.dense_bytes + block.expert_bytes for block in self.blocks)
         ends = self.input_bytes + self.output_bytes + self.other_bytes
         return blocks + ends + self.vision_bytes + self.mtp_bytes
+
+
+_INPUT = {"token_embd", "per_layer_token_embd"}
+
+
+def from_tensors(
+    tensors: Iterable[Tensor], quantization: str, layers: int, *, tied: bool = False
+) -> WeightMap:
+    """The bytes a checkpoint stores, by where they lie; ``total_bytes`` is the sum of the tensors' sizes.
+
+    ``layers`` is the number of the language model's blocks; numbered blocks beyond them are
+    multi-token prediction; 0 takes every numbered block there is. ``tied`` is what the config says: a stored copy of the embedding table
+    is then told as other bytes, since engines load the table once. Bytes of tensors nobody knows
+    count as other bytes, or as their block's.
+    """
+    dense: Counter[tuple[bool, int]] = Counter()
+    experts: Counter[tuple[bool, int]] = Counter()
+    ends: Counter[str] = Counter()
+    for tensor in tensors:
+        part, layer = place(tensor.name)
+        section = part.section
+        if section is Section.TEXT or section is Section.ENCODER:
+            if layer is None:
+                ends[_end(part, tied=tied)] += tensor.size_bytes
+            elif part.routed:
+                experts[section is Section.TEXT, layer] += tensor.size_bytes
+            else:
+                dense[section is Section.TEXT, layer] += tensor.size_bytes
+        else:
+            ends["mtp" if section is Section.MTP else "vision"] += tensor.size_bytes
+    blocks, beyond = _blocks(dense, experts, layers)
+    return WeightMap(
+        quantization=quantization,
+        blocks=blocks,
+        input_bytes=ends["input"],
+        output_bytes=ends["output"],
+        other_bytes=ends["other"],
+        vision_bytes=ends["vision"],
+        mtp_bytes=ends["mtp"] + beyond,
+        exact=True,
+    )
+
+
+def _end(part: Part, *, tied: bool) -> str:
+    """Which of the map's ends a tensor outside the blocks belongs to."""
+    if part.role in _INPUT:
+        return "input"
+    return "output" if part.role == "output" and not tied else "other"
+
+
+def _blocks(
+    dense: Counter[tuple[bool, int]], experts: Counter[tuple[bool, int]], layers: int
+) -> tuple[tuple[BlockWeights, ...], int]:
+    """The blocks in order, encoder first, and the bytes of those beyond ``layers``."""
+    order = sorted(dense.keys() | experts.keys())
+    encoder = 1 + max((layer for text, layer in order if not text), default=-1)
+    if layers <= 0:
+        layers = 1 + max((layer + encoder * text for text, layer in order), default=-1)
+    rows = [[0, 0] for _ in range(layers)]
+    beyond = 0
+    for key in order:
+        text, layer = key
+        index = layer + encoder if text else layer
+        if index < layers:
+            rows[index][0] += dense[key]
+            rows[index][1] += experts[key]
+        else:
+            beyond += dense[key] + experts[key]
+    return tuple(BlockWeights(*row) for row in rows), beyond
