@@ -1,0 +1,1 @@
+"""The screens: each asks the core for frozen values and hands them to its widgets."""

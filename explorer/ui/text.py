@@ -1,0 +1,45 @@
+"""Text of strangers as Textual shows it: never markup, never raw."""
+
+from rich.cells import cell_len, set_cell_size
+from textual.content import Content
+
+from explorer.safetext import TEXT_LIMIT, safe_line, safe_text
+
+ELLIPSIS = "…"
+
+
+def content(text: str) -> Content:
+    """One line of anyone's text, for a widget."""
+    return Content(safe_line(text))
+
+
+def contents(text: str, limit: int = TEXT_LIMIT) -> Content:
+    """Many lines of anyone's text, for a widget."""
+    return Content(safe_text(text, limit))
+
+
+def fit_end(text: str, width: int) -> str:
+    """The text in exactly ``width`` cells, its end cut if it has to be."""
+    if text.isascii():
+        size = len(text)
+        if size <= width:
+            return text + " " * (width - size)
+        return text[: width - 1] + ELLIPSIS if width > 0 else ""
+    size = cell_len(text)
+    if size <= width:
+        return text + " " * (width - size)
+    return set_cell_size(text, width - 1) + ELLIPSIS if width > 0 else ""
+
+
+def fit_middle(text: str, width: int) -> str:
+    """The text in exactly ``width`` cells, cut in the middle: the ends of a path tell most."""
+    size = cell_len(text)
+    if size <= width:
+        return text + " " * (width - size)
+    if width <= 2:
+        return fit_end(text, width)
+    tail = (width - 1) // 2
+    end = text[-tail:]
+    while cell_len(end) > tail:
+        end = end[1:]
+    return set_cell_size(text, width - 1 - cell_len(end)) + ELLIPSIS + end

@@ -1,0 +1,1 @@
+"""Widgets that know how to show values, and nothing of where they come from."""
