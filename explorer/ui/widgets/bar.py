@@ -1,0 +1,152 @@
+"""The memory bar: what each device holds. Every part has its own pattern, to read in black and white."""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from explorer.fit.values import Answer, Memory, Placed
+from explorer.safetext import safe_line
+from explorer.ui.text import fit_end
+from explorer.units import gib
+
+MOST_DEVICES = 4
+"""Bars that are drawn at most; further devices are counted in a line of their own."""
+
+
+class Part(NamedTuple):
+    """One kind of content: how it is named, drawn and coloured."""
+
+    name: str
+    glyph: str
+    style: str
+    size_bytes: int
+
+
+def parts(memory: Memory) -> tuple[Part, ...]:
+    """The parts of a memory that hold anything, in the order they are drawn."""
+    every = (
+        Part("weights", "█", "$text-primary", memory.weights),
+        Part("KV", "▓", "$text-accent", memory.kv_cache),
+        Part("state", "▒", "$text-accent", memory.recurrent_state),
+        Part("compute", "#", "$text-secondary", memory.compute),
+        Part("overhead", "=", "$foreground-muted", memory.overhead),
+    )
+    return tuple(part for part in every if part.size_bytes > 0)
+
+
+def share(sizes: Sequence[int], whole: int, width: int) -> list[int]:
+    """Cells of ``width`` for each size of a whole; what is not nothing gets at least one."""
+    if whole <= 0 or width <= 0:
+        return [0] * len(sizes)
+    exact = [size * width / whole for size in sizes]
+    cells = [
+        max(int(value), 1 if size > 0 else 0) for value, size in zip(exact, sizes, strict=True)
+    ]
+    wanted = min(round(sum(exact)), width)
+    by_rest = sorted(range(len(sizes)), key=lambda i: exact[i] - cells[i])
+    while sum(cells) < wanted:
+        cells[by_rest.pop()] += 1
+    while sum(cells) > width:
+        cells[cells.index(max(cells))] -= 1
+    return cells
+
+
+def draw(memory: Memory, capacity_bytes: int, width: int) -> Content:
+    """One bar of exactly ``width`` cells. Where the memory exceeds the capacity, ``┃`` marks the capacity."""
+    held = parts(memory)
+    whole = max(capacity_bytes, memory.total)
+    cells = share([part.size_bytes for part in held], whole, width)
+    drawn = [(part.glyph * count, part.style) for part, count in zip(held, cells, strict=True)]
+    free = width - sum(cells)
+    bar = Content.assemble(*drawn, ("·" * free, "$foreground-muted"))
+    if memory.total > capacity_bytes > 0:
+        limit = min(capacity_bytes * width // whole, width - 1)
+        bar = bar[:limit] + Content.styled("┃", "bold $text-error") + bar[limit + 1 :]
+    return bar
+
+
+def legend(memory: Memory, capacity_bytes: int, width: int) -> Content:
+    """The parts with their glyphs and GiB; names are shortened when there is little room."""
+    for form in (_named, _lettered):
+        line = form(memory, capacity_bytes)
+        if line.cell_length <= width:
+            return line
+    return line.truncate(width, ellipsis=True)
+
+
+def _named(memory: Memory, capacity_bytes: int) -> Content:
+    held = [
+        Content.assemble((part.glyph, part.style), f" {part.name} ", (gib(part.size_bytes), "bold"))
+        for part in parts(memory)
+    ]
+    free = capacity_bytes - memory.total
+    rest = f"· free {gib(free)}" if free >= 0 else f"┃ short of {gib(-free)}"
+    tone = "$foreground-muted" if free >= 0 else "$text-error"
+    return Content("   ").join([*held, Content.styled(f"{rest} GiB", tone)])
+
+
+def _lettered(memory: Memory, capacity_bytes: int) -> Content:
+    held = [
+        Content.assemble((part.glyph, part.style), f"{part.name[:2]} {gib(part.size_bytes)}")
+        for part in parts(memory)
+    ]
+    free = capacity_bytes - memory.total
+    return Content(" ").join([*held, Content(f"·{gib(free)}" if free >= 0 else f"┃-{gib(-free)}")])
+
+
+def placements(answer: Answer) -> tuple[tuple[str, Memory, int], ...]:
+    """A label, the memory and the capacity of each bar to draw; equal devices share one."""
+    if not answer.placement:
+        devices = answer.machine.devices
+        capacity = sum(device.available_bytes for device in devices)
+        capacity = capacity or answer.machine.host_available_bytes
+        return ((answer.machine.name, answer.memory, capacity),)
+    counted: dict[Placed, int] = {}
+    for placed in answer.placement:
+        counted[placed] = counted.get(placed, 0) + 1
+    return tuple(
+        (
+            f"{count}x {placed.device}" if count > 1 else placed.device,
+            placed.memory,
+            placed.capacity_bytes,
+        )
+        for placed, count in counted.items()
+    )
+
+
+class MemoryBar(Widget):
+    """The bars of one answer, and their legend."""
+
+    DEFAULT_CSS = """
+    MemoryBar { height: auto; width: 1fr; text-wrap: nowrap; }
+    """
+    LABEL_CELLS: ClassVar[int] = 18
+
+    answer: reactive[Answer | None] = reactive(None, layout=True)
+
+    def render(self) -> Content:
+        """Bars above their legend; as high as one bar while nothing is known, so that nothing jumps."""
+        width = max(self.content_size.width, 1)
+        if self.answer is None:
+            return Content("\n")
+        bars = placements(self.answer)
+        lines = [self._bar(label, memory, capacity, width) for label, memory, capacity in bars]
+        if len(lines) > MOST_DEVICES:
+            further = Content.styled(
+                f"and {len(bars) - MOST_DEVICES} further devices", "$foreground-muted"
+            )
+            lines = [*lines[:MOST_DEVICES], further]
+        total = self.answer.memory
+        lines.append(legend(total, sum(capacity for _, _, capacity in bars), width))
+        return Content("\n").join(lines)
+
+    def _bar(self, label: str, memory: Memory, capacity: int, width: int) -> Content:
+        figures = f" {gib(memory.total):>5} of {gib(capacity)} GiB"
+        shown = f"{fit_end(safe_line(label), self.LABEL_CELLS)} " if width >= 60 else ""
+        room = width - len(shown) - len(figures)
+        if room < 8:
+            return draw(memory, capacity, width)
+        return Content.assemble(shown, draw(memory, capacity, room), (figures, "bold"))

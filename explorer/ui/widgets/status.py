@@ -1,0 +1,61 @@
+"""One line that says what the screen is doing, how old what it shows is, and what went wrong."""
+
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from explorer.errors import ExplorerError
+from explorer.safetext import safe_line
+from explorer.units import seconds
+
+FRESH_SECONDS = 60
+"""What is younger needs no age."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a status line shows; an error stands before the rest."""
+
+    text: str = ""
+    busy: str = ""
+    """What is under way, in a word or two; empty when nothing is."""
+    age_seconds: float = 0.0
+    error: ExplorerError | None = None
+
+
+class Status(Widget):
+    """The line itself."""
+
+    DEFAULT_CSS = """
+    Status { height: 1; width: 1fr; padding: 0 2; color: $text-muted; }
+    """
+
+    state: reactive[State] = reactive(State)
+
+    def render(self) -> Content:
+        """Error with its hint, else what is under way, then the rest."""
+        state = self.state
+        pieces: list[Content] = []
+        if state.error is not None:
+            pieces.append(explain(state.error))
+        if state.busy:
+            pieces.append(Content.styled(f"… {safe_line(state.busy)}", "$text-accent"))
+        if state.text:
+            pieces.append(Content(safe_line(state.text)))
+        if state.age_seconds >= FRESH_SECONDS:
+            pieces.append(Content(f"{seconds(state.age_seconds)} old"))
+        return (
+            Content("  ·  ").join(pieces).truncate(max(self.content_size.width, 1), ellipsis=True)
+        )
+
+
+def explain(error: ExplorerError) -> Content:
+    """An error as a line: a mark, what happened, the particulars, and what to do."""
+    line = Content.assemble(("! ", "bold $text-error"), (safe_line(error.title), "$text-error"))
+    if error.detail:
+        line += Content(f": {safe_line(error.detail)}")
+    if error.hint:
+        line += Content.styled(f" - {safe_line(error.hint)}", "bold")
+    return line
