@@ -1,6 +1,6 @@
 """What a model is made of, as far as memory and speed are concerned."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -19,6 +19,8 @@ class Mixer(StrEnum):
     MAMBA2 = "mamba2"
     GATED_DELTA = "gated_delta_net"
     KIMI_DELTA = "kimi_delta"
+    LINEAR = "linear_attention"
+    """Any other linear attention with a constant state."""
     RWKV = "rwkv"
     SHORT_CONV = "short_conv"
     NONE = "none"
@@ -27,7 +29,11 @@ class Mixer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One transformer block's shape. Equal layers are equal values, so that they can be counted."""
+    """One transformer block's shape. Equal layers are equal values, so that they can be counted.
+
+    A block with both attention and a recurrent part side by side (Falcon-H1, Zamba2) has an attention
+    mixer and the sizes of its state.
+    """
 
     mixer: Mixer
     heads: int = 0
@@ -35,8 +41,9 @@ class Layer:
     head_dim_k: int = 0
     """Key width a head; for MLA the cached latent plus rope part of the single shared head."""
     head_dim_v: int = 0
+    """Value width a head; for MLA the latent, which is a view of the key."""
     window_tokens: int | None = None
-    """Sliding window or chunk, in tokens."""
+    """Sliding window or chunk, in tokens; for cross attention the encoder's length, where it is fixed."""
     conv_elements: int = 0
     """Recurrent kinds: elements of convolution state a sequence."""
     state_elements: int = 0
@@ -51,6 +58,11 @@ class Layer:
     shared_feed_forward: int = 0
     """Width of the shared experts, all together."""
 
+    @property
+    def recurrent(self) -> bool:
+        """Whether a constant state is kept, beside or instead of a KV cache."""
+        return self.state_elements > 0 or self.conv_elements > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
@@ -60,7 +72,7 @@ class Architecture:
     """The class or GGUF architecture, as the file says: ``Qwen3ForCausalLM``, ``qwen3moe``."""
     model_type: str
     layers: tuple[Layer, ...]
-    """Blocks of the language model in order, without MTP layers."""
+    """Blocks of the language model in order, without MTP layers; an encoder's blocks come first."""
     hidden: int
     vocabulary: int
     context_tokens: int | None
@@ -75,3 +87,23 @@ class Architecture:
     """The model type is one whose layout was checked; otherwise full attention was assumed."""
     assumptions: tuple[str, ...] = ()
     """What had to be supposed, a sentence each."""
+    groups: tuple[tuple[Layer, int], ...] = field(init=False, repr=False, compare=False)
+    """The distinct layers and how many of each, in order of appearance."""
+
+    def __post_init__(self) -> None:
+        counts: dict[int, int] = {}
+        for layer in self.layers:
+            counts[id(layer)] = counts.get(id(layer), 0) + 1
+        merged: dict[Layer, int] = {}
+        for layer in self.layers:
+            if count := counts.pop(id(layer), 0):
+                merged[layer] = merged.get(layer, 0) + count
+        object.__setattr__(self, "groups", tuple(merged.items()))
+
+    @property
+    def attention(self) -> dict[str, int]:
+        """Number of layers by mixer, in order of appearance."""
+        kinds: dict[str, int] = {}
+        for layer, count in self.groups:
+            kinds[layer.mixer.value] = kinds.get(layer.mixer.value, 0) + count
+        return kinds
