@@ -6,6 +6,7 @@ from tests.hub.messages import Answer, Request, redirect, refusal
 from tests.hub.repositories import Account, HubFile, HubRepo
 
 _BAD_TOKEN = "Invalid credentials in Authorization header"
+_LOG_IN = "You must have access to it and be authenticated to access it. Please log in."
 _NOBODY = "Invalid username or password."
 
 
@@ -70,11 +71,13 @@ class Catalog:
             return None
         account = self.account(request)
         if account is None:
-            message = f"Access to model {repo.id} is restricted. You must have access to it and be authenticated to access it. Please log in."
-            return refusal(401, message, "GatedRepo")
+            return refusal(401, f"Access to model {repo.id} is restricted. {_LOG_IN}", "GatedRepo")
         if repo.id in account.accepted or account.name == repo.author:
             return None
-        message = f"Access to model {repo.id} is restricted and you are not in the authorized list. Visit https://huggingface.co/{repo.id} to ask for access."
+        message = (
+            f"Access to model {repo.id} is restricted and you are not in the authorized list. "
+            f"Visit https://huggingface.co/{repo.id} to ask for access."
+        )
         return refusal(403, message, "GatedRepo")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ def safetensors(weights: Iterable[Weight], metadata: dict[str, str] | None = Non
 def split(weights: Sequence[Weight], shards: int) -> list[list[Weight]]:
     """The tensors in so many runs of about equal number, order kept."""
     bounds = [len(weights) * i // shards for i in range(shards + 1)]
-    return [list(weights[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [list(weights[a:b]) for a, b in pairwise(bounds)]
 
 
 def llama(

@@ -1,4 +1,4 @@
-"""Rate limits as the hub announces them on every answer: fixed windows, one bucket for API calls, one for files."""
+"""Rate limits as the hub announces them on every answer: fixed windows, a bucket each for API and files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -13,10 +13,40 @@ from tests.hub.repositories import HubFile, HubRepo
 PAGE = 1000
 
 EXPANDABLE = frozenset(
-    "author baseModels cardData config createdAt disabled downloads downloadsAllTime evalResults gated"
-    " inference inferenceProviderMapping lastModified library_name likes mask_token model-index"
-    " pipeline_tag private safetensors sha siblings spaces tags transformersInfo trendingScore widgetData"
-    " gguf resourceGroup xetEnabled childrenModelCount usedStorage".split()
+    {
+        "author",
+        "baseModels",
+        "cardData",
+        "config",
+        "createdAt",
+        "disabled",
+        "downloads",
+        "downloadsAllTime",
+        "evalResults",
+        "gated",
+        "inference",
+        "inferenceProviderMapping",
+        "lastModified",
+        "library_name",
+        "likes",
+        "mask_token",
+        "model-index",
+        "pipeline_tag",
+        "private",
+        "safetensors",
+        "sha",
+        "siblings",
+        "spaces",
+        "tags",
+        "transformersInfo",
+        "trendingScore",
+        "widgetData",
+        "gguf",
+        "resourceGroup",
+        "xetEnabled",
+        "childrenModelCount",
+        "usedStorage",
+    }
 )
 _DEFAULT_ROW = [
     "likes",
