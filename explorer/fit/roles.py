@@ -243,10 +243,7 @@ def _part(head: str, tail: str) -> Part:
     section = _section(f"{head}.{path}")
     if section in (Section.VISION, Section.AUDIO):
         return Part("", section, kind)
-    if head.endswith("blk"):  # GGUF: the role is the name
-        role = path
-    else:
-        role = _role(path)
+    role = path if head.endswith("blk") else _role(path)  # GGUF's name is the role
     if role.startswith("nextn"):
         section = Section.MTP
     return Part(role, section, kind, _expert(path) if role.endswith("_exps") else None)

@@ -55,10 +55,10 @@ def from_tensors(
 ) -> WeightMap:
     """The bytes a checkpoint stores, by where they lie; ``total_bytes`` is the sum of the tensors' sizes.
 
-    ``layers`` is the number of the language model's blocks; numbered blocks beyond them are
-    multi-token prediction; 0 takes every numbered block there is. ``tied`` is what the config says: a stored copy of the embedding table
-    is then told as other bytes, since engines load the table once. Bytes of tensors nobody knows
-    count as other bytes, or as their block's.
+    ``layers`` is the number of the language model's blocks: numbered blocks beyond them are
+    multi-token prediction; 0 takes every numbered block there is. ``tied`` is what the config says:
+    a stored copy of the embedding table is then told as other bytes, since engines load it once.
+    Bytes of tensors nobody knows count as other bytes, or as their block's.
     """
     dense: Counter[tuple[bool, int]] = Counter()
     experts: Counter[tuple[bool, int]] = Counter()
