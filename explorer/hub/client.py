@@ -1,0 +1,293 @@
+"""One long-lived HTTP client for a hub: headers, retries, redirects and what it all cost.
+
+``huggingface_hub`` finds the token and is asked for nothing else: its calls block a thread that can't
+be cancelled, sleep there for as long as a rate limit lasts, and ``HfApi`` takes five times as long to
+import as the part used here.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urljoin, urlsplit
+
+from explorer import __version__
+from explorer.errors import BadToken, HubError, Offline
+from explorer.hub.answers import RETRIED, Subject, failure, resumes_in_seconds, unreachable
+from explorer.hub.source import Transfer
+from explorer.spans import Span
+
+if TYPE_CHECKING:
+    import httpx2
+
+Params: TypeAlias = tuple[tuple[str, str], ...]
+
+MOST_REDIRECTS = 5
+LONGEST_SKIP = 64 << 20
+"""How far into a file a server that ignores ranges is listened to, in bytes."""
+
+_ATTEMPTS = 4
+_ATTEMPTS_TO_CONNECT = 2
+_PATIENCE_SECONDS = 8.0
+"""The longest pause before a retry; a rate limit that lasts longer is told to the person."""
+_SMALL_BODY = 64 << 10
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, its body read as far as was asked."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    url: str
+    links: Mapping[str, str]
+    """``Link`` targets by relation."""
+
+    @property
+    def redirect(self) -> str | None:
+        """Where the answer points to, absolute; None if it is no redirect."""
+        location = self.headers.get("location") if 300 <= self.status < 400 else None
+        return urljoin(self.url, location) if location else None
+
+
+class Client:
+    """Sends GET requests to one hub and to wherever its answers point.
+
+    ``token`` is the one huggingface_hub finds unless given; empty sends none. It goes to the hub's own
+    origin alone. At most ``in_flight`` requests run at once.
+    ``pause`` waits between attempts and ``monotonic`` tells the time, both given by tests.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        token: str | None = None,
+        offline: bool = False,
+        in_flight: int = 64,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.endpoint = endpoint.rstrip("/")
+        self._origin = _origin(self.endpoint)
+        self._token = token
+        self._offline = offline
+        self._in_flight = in_flight
+        self._slots = asyncio.Semaphore(in_flight)
+        self._opening = asyncio.Lock()
+        self._pause = pause
+        self._monotonic = monotonic
+        self._http: httpx2.AsyncClient | None = None
+        self._authorization: dict[str, str] = {}
+        self._requests = self._bytes = self._busy = 0
+        self._seconds = self._busy_since = 0.0
+
+    @property
+    def transfer(self) -> Transfer:
+        """Requests sent (retries and redirects counted), body bytes received, seconds in flight."""
+        running = self._monotonic() - self._busy_since if self._busy else 0.0
+        return Transfer(self._requests, self._bytes, self._seconds + running)
+
+    async def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        http, self._http = self._http, None
+        if http is not None:
+            await http.aclose()
+
+    async def get_json(
+        self, url: str, subject: Subject, params: Params, limit: int
+    ) -> tuple[Any, Answer]:
+        """A JSON answer of at most ``limit`` bytes; redirects followed, failures raised."""
+        answer = await self.get(url, subject, params=params, limit=limit)
+        try:
+            return json.loads(answer.body), answer
+        except (ValueError, RecursionError) as fault:
+            raise unreachable(subject, "its answer is not JSON") from fault
+
+    async def get(self, url: str, subject: Subject, *, params: Params = (), limit: int) -> Answer:
+        """A whole answer of at most ``limit`` bytes; redirects followed, failures raised."""
+        for _ in range(MOST_REDIRECTS):
+            answer = await self.exchange(url, subject, params=params, limit=limit + 1)
+            if answer.status >= HTTPStatus.BAD_REQUEST:
+                raise self.failure(answer, subject)
+            if answer.redirect is None:
+                if len(answer.body) > limit:
+                    raise unreachable(subject, f"its answer is longer than {limit:,} bytes")
+                return answer
+            url, params = answer.redirect, ()
+        raise unreachable(subject, f"more than {MOST_REDIRECTS} redirects")
+
+    def is_own(self, url: str) -> bool:
+        """Whether an address is the hub's own, where the token may go."""
+        return _origin(url) == self._origin
+
+    def failure(self, answer: Answer, subject: Subject) -> HubError:
+        """The error an answer of 400 or above stands for."""
+        return failure(answer.status, answer.headers, subject, with_token=bool(self._authorization))
+
+    async def exchange(
+        self,
+        url: str,
+        subject: Subject,
+        *,
+        params: Params = (),
+        span: Span | None = None,
+        limit: int = _SMALL_BODY,
+    ) -> Answer:
+        """One request and its answer, whatever its status; faults and overload are retried.
+
+        With a ``span``, its bytes are asked for, and the body holds them alone even if the server
+        sends the whole file; the connection is then dropped. Raises Unreachable and Offline.
+        """
+        import httpx2
+
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                answer = await self._once(url, subject, params, span, limit)
+            except (httpx2.HTTPError, httpx2.InvalidURL) as fault:
+                connecting = isinstance(fault, httpx2.ConnectError | httpx2.ConnectTimeout)
+                lasting = isinstance(fault, httpx2.InvalidURL | httpx2.UnsupportedProtocol)
+                if lasting or attempt >= (_ATTEMPTS_TO_CONNECT if connecting else _ATTEMPTS):
+                    raise unreachable(subject, str(fault) or type(fault).__name__) from fault
+                await self._pause(_backoff(attempt))
+                continue
+            wait = resumes_in_seconds(answer.headers) or _backoff(attempt)
+            if answer.status not in RETRIED or attempt == _ATTEMPTS or wait > _PATIENCE_SECONDS:
+                return answer
+            await self._pause(wait)
+        raise unreachable(subject, f"{_ATTEMPTS} attempts failed")
+
+    async def _once(
+        self,
+        url: str,
+        subject: Subject,
+        params: Params,
+        span: Span | None,
+        limit: int,
+    ) -> Answer:
+        http = await self._open(subject)
+        headers = self._headers_for(url, subject)
+        if span is not None:
+            headers |= {
+                "range": f"bytes={span.start}-{span.stop - 1}",
+                "accept-encoding": "identity",
+            }
+        async with self._slots:
+            self._begin()
+            try:
+                async with http.stream(
+                    "GET", url, params=params or None, headers=headers
+                ) as response:
+                    skip, wanted, cut = _portion(response.status_code, span, limit)
+                    body = await self._receive(response, skip, wanted, cut=cut)
+            finally:
+                self._end()
+        links = {str(name): str(link.get("url", "")) for name, link in response.links.items()}
+        lower = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, lower, body, str(response.url), links)
+
+    async def _receive(
+        self, response: "httpx2.Response", skip: int, wanted: int, *, cut: bool
+    ) -> bytes:
+        """Body bytes ``skip`` to ``skip + wanted``. An answer that ends there keeps its connection."""
+        kept, position, counted = bytearray(), 0, 0
+        async for chunk in response.aiter_bytes():
+            self._bytes += response.num_bytes_downloaded - counted
+            counted = response.num_bytes_downloaded
+            kept += chunk[max(skip - position, 0) :]
+            position += len(chunk)
+            if len(kept) > wanted or (cut and len(kept) >= wanted):
+                break
+        return bytes(kept[:wanted])
+
+    async def _open(self, subject: Subject) -> "httpx2.AsyncClient":
+        if self._offline:
+            raise Offline(
+                f"{subject} is not stored here",
+                "the network was ruled out",
+                "leave out --offline, or unset HF_HUB_OFFLINE",
+            )
+        async with self._opening:
+            if self._http is None:
+                try:
+                    # Building the TLS context and looking for the token takes some 100 ms.
+                    self._http = await asyncio.to_thread(self._connect)
+                except (OSError, ValueError) as fault:
+                    raise unreachable(subject, str(fault)) from fault
+            return self._http
+
+    def _connect(self) -> "httpx2.AsyncClient":
+        import httpx2
+        from huggingface_hub import __version__ as library_version
+        from huggingface_hub import constants, get_token
+
+        agent = f"weights-explorer/{__version__}; hf_hub/{library_version}"
+        token = self._token
+        if token is None:
+            token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+        if token and not (token.isascii() and token.isprintable()):
+            raise BadToken("The token cannot be sent", "it is not plain text", "check HF_TOKEN")
+        self._authorization = {"authorization": f"Bearer {token}"} if token else {}
+        return httpx2.AsyncClient(
+            http2=True,
+            # Hub and file store are two origins: each may hold all that are in flight.
+            limits=httpx2.Limits(
+                max_connections=2 * self._in_flight,
+                max_keepalive_connections=2 * self._in_flight,
+                keepalive_expiry=30,
+            ),
+            timeout=httpx2.Timeout(20, connect=10, pool=None),
+            headers={"user-agent": agent},
+        )
+
+    def _headers_for(self, url: str, subject: Subject) -> dict[str, str]:
+        """Headers a place may see: the token is the hub's alone."""
+        if self.is_own(url):
+            return dict(self._authorization)
+        origin = _origin(url)
+        if origin[0] not in _PORTS or (self._origin[0] == "https" and origin[0] != "https"):
+            raise unreachable(subject, f"it points to an unsafe address: {url[:200]}")
+        return {}
+
+    def _begin(self) -> None:
+        if not self._busy:
+            self._busy_since = self._monotonic()
+        self._busy += 1
+        self._requests += 1
+
+    def _end(self) -> None:
+        self._busy -= 1
+        if not self._busy:
+            self._seconds += self._monotonic() - self._busy_since
+
+
+def _portion(status: int, span: Span | None, limit: int) -> tuple[int, int, bool]:
+    """Bytes to skip, bytes to keep, and whether to hang up once they are there."""
+    if span is None:
+        return 0, limit, False
+    if status == HTTPStatus.PARTIAL_CONTENT:
+        return 0, span.size, False
+    if status == HTTPStatus.OK:
+        # The server ignored the range and is sending the file from its beginning.
+        return (span.start, span.size, True) if span.stop <= LONGEST_SKIP else (0, 0, True)
+    return 0, _SMALL_BODY, False
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds before the next attempt: 0.25, 0.5, 1."""
+    return 0.25 * 2.0 ** (attempt - 1)
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    try:
+        address = urlsplit(url)
+        port = address.port or _PORTS.get(address.scheme)
+    except ValueError:
+        return "", "", None
+    return address.scheme, (address.hostname or "").lower(), port

@@ -1,0 +1,219 @@
+"""The live hub: Hugging Face, or another that speaks its API (``HF_ENDPOINT``)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from explorer.errors import FileNotFound, HubError, Offline, RateLimited, Unreachable
+from explorer.hub.answers import Subject, unreachable
+from explorer.hub.client import Answer, Client, Params
+from explorer.hub.listings import read_listing, read_siblings, read_tree
+from explorer.hub.names import DEFAULT_ENDPOINT, endpoint_from_environment
+from explorer.hub.ranges import RangedReader, run
+from explorer.hub.sharded import read_sharded
+from explorer.hub.source import ModelRef, Page, Query, Repo, RepoFile, Sort, Transfer
+from explorer.spans import Reading, Span, T
+
+EXPANDED = (
+    "author", "cardData", "config", "createdAt", "downloads", "gated", "gguf", "lastModified",
+    "library_name", "likes", "pipeline_tag", "safetensors", "sha", "tags", "trendingScore",
+    "baseModels",
+)  # fmt: skip
+"""What makes a row complete without a request of its own."""
+LARGEST_TEXT = 10_000_000
+"""Bytes of a text file that are read at most."""
+
+_SORTS: Mapping[Sort, str] = {
+    "trending": "trendingScore",
+    "downloads": "downloads",
+    "likes": "likes",
+    "updated": "lastModified",
+    "created": "createdAt",
+}
+_PAGE_ROWS = 50
+_LARGEST_PAGE_ROWS = 100
+_LARGEST_LISTING = 64 << 20
+_LARGEST_HEADERS = 256 << 20
+_MOST_TREE_PAGES = 100
+# Asked for in this order, and the first that the hub accepts is kept: it refuses a whole request
+# for one property that it does not know.
+_ROW_DETAILS: tuple[Params, ...] = (
+    tuple(("expand", name) for name in EXPANDED),
+    tuple(("expand", name) for name in EXPANDED[:-1]),
+    (("full", "true"), ("cardData", "true"), ("config", "true")),
+)
+
+
+class HuggingFace:
+    """A ``Source`` over the hub's HTTP API. Nothing is imported or opened before the first request.
+
+    ``endpoint`` and ``token`` default to what the environment says. ``in_flight`` bounds the
+    requests at one moment; ``pause`` waits between attempts and is given by tests.
+    """
+
+    name = "hub"
+
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        *,
+        token: str | None = None,
+        offline: bool = False,
+        in_flight: int = 64,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.endpoint = (endpoint or endpoint_from_environment()).rstrip("/")
+        self._client = Client(
+            self.endpoint, token=token, offline=offline, in_flight=in_flight, pause=pause
+        )
+        self._ranges = RangedReader(self._client)
+        self._row_details = 0
+
+    @property
+    def title(self) -> str:
+        """``Hugging Face``, or the address of another hub."""
+        return "Hugging Face" if self.endpoint == DEFAULT_ENDPOINT else self.endpoint
+
+    @property
+    def transfer(self) -> Transfer:
+        """Requests, bytes and seconds so far."""
+        return self._client.transfer
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def search(self, query: Query) -> AsyncIterator[Page]:
+        """List models; each page of the hub is asked for when the one before is used up."""
+        remaining = query.limit
+        url, params = f"{self.endpoint}/api/models", _search_params(query)
+        following: str | None = None
+        while remaining is None or remaining > 0:
+            items, answer = await self._listing(following or url, () if following else params)
+            rows = tuple(row for item in items if (row := read_listing(item)) is not None)
+            rows = rows if remaining is None else rows[:remaining]
+            remaining = None if remaining is None else remaining - len(rows)
+            following = self._following(answer)
+            more = following is not None and (remaining is None or remaining > 0)
+            yield Page(rows, more)
+            if not more:
+                return
+
+    async def repo(self, ref: ModelRef) -> Repo:
+        """Look up a model in one request; one more a thousand files if the answer has no sizes."""
+        subject = self._subject(ref)
+        url = f"{self.endpoint}/api/models/{quote(ref.id)}"
+        if ref.revision is not None:
+            url += f"/revision/{quote(ref.revision, safe='')}"
+        item, _ = await self._client.get_json(
+            url, subject, (("blobs", "true"),), limit=_LARGEST_LISTING
+        )
+        listing = read_listing(item)
+        if listing is None:
+            raise unreachable(subject, "its answer is not a model")
+        files = read_siblings(item)
+        if files is None:
+            files = await self._tree(listing.id, listing.sha or ref.revision or "main", subject)
+        return Repo(ref, listing, listing.sha, files)
+
+    async def text(self, repo: Repo, path: str) -> str | None:
+        """Content of a small file; None if the model has none of that name."""
+        file = next((file for file in repo.files if file.path == path), None)
+        if file is None or file.size_bytes > LARGEST_TEXT:
+            return None
+        try:
+            answer = await self._client.get(
+                self._file_url(repo, path), self._subject(repo.ref, path), limit=LARGEST_TEXT
+            )
+        except FileNotFound:
+            return None
+        return answer.body.decode(errors="replace")
+
+    async def read(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
+        """Run a parser over ranges of a file."""
+        url, subject = self._file_url(repo, file.path), self._subject(repo.ref, file.path)
+
+        async def fetch(spans: tuple[Span, ...]) -> tuple[bytes, ...]:
+            return await self._ranges.read(url, file.size_bytes, subject, spans)
+
+        return await run(reading, fetch)
+
+    async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
+        """All headers of a sharded model on ``main`` in one request; None where that is refused."""
+        if repo.ref.revision not in (None, "main", repo.listing.sha):
+            return None
+        url = f"{self.endpoint}/api/models/{quote(repo.listing.id)}/safetensors-metadata/"
+        try:
+            answer = await self._client.get(
+                url + quote(index_path),
+                self._subject(repo.ref, index_path),
+                limit=_LARGEST_HEADERS,
+            )
+        except (Offline, RateLimited):
+            raise
+        except HubError:
+            return None
+        return await asyncio.to_thread(read_sharded, answer.body, index_path, repo.files)
+
+    async def _listing(self, url: str, params: Params) -> tuple[list[Any], Answer]:
+        """One page of rows, with as many details as the hub is willing to give."""
+        subject = Subject(endpoint=self.endpoint)
+        while True:
+            details = _ROW_DETAILS[self._row_details] if params else ()
+            try:
+                items, answer = await self._client.get_json(
+                    url, subject, params + details, limit=_LARGEST_LISTING
+                )
+            except Unreachable as refusal:
+                last = self._row_details == len(_ROW_DETAILS) - 1
+                if not params or last or "status 400" not in refusal.detail:
+                    raise
+                self._row_details += 1
+                continue
+            if not isinstance(items, list):
+                raise unreachable(subject, "its answer is not a list")
+            return items, answer
+
+    def _following(self, answer: Answer) -> str | None:
+        """The next page's address, if it is the hub's own."""
+        link = answer.links.get("next")
+        url = urljoin(answer.url, link) if link else None
+        return url if url and self._client.is_own(url) else None
+
+    async def _tree(self, model: str, revision: str, subject: Subject) -> tuple[RepoFile, ...]:
+        """Every file of a model, a thousand a request."""
+        url = f"{self.endpoint}/api/models/{quote(model)}/tree/{quote(revision, safe='')}"
+        params: Params = (("recursive", "true"),)
+        files: list[RepoFile] = []
+        for _ in range(_MOST_TREE_PAGES):
+            items, answer = await self._client.get_json(
+                url, subject, params, limit=_LARGEST_LISTING
+            )
+            files += read_tree(items)
+            following = self._following(answer)
+            if following is None:
+                break
+            url, params = following, ()
+        return tuple(files)
+
+    def _subject(self, ref: ModelRef, path: str = "") -> Subject:
+        return Subject(ref.id, ref.revision, path, self.endpoint)
+
+    def _file_url(self, repo: Repo, path: str) -> str:
+        """A file at the commit that was looked up, under the name the hub itself uses."""
+        revision = quote(repo.commit or repo.ref.revision or "main", safe="")
+        return f"{self.endpoint}/{quote(repo.listing.id)}/resolve/{revision}/{quote(path)}"
+
+
+def _search_params(query: Query) -> Params:
+    rows = _PAGE_ROWS if query.limit is None else min(max(query.limit, 1), _LARGEST_PAGE_ROWS)
+    params = (
+        ("search", query.text),
+        ("author", query.author or ""),
+        ("pipeline_tag", query.task or ""),
+        *(("filter", tag) for tag in query.tags),
+        ("sort", _SORTS[query.sort]),
+        ("limit", str(rows)),
+    )
+    return tuple((name, value) for name, value in params if value)
