@@ -57,9 +57,7 @@ class Memory:
     @property
     def total(self) -> int:
         """Sum of the parts."""
-        return (
-            self.weights + self.kv_cache + self.recurrent_state + self.compute + self.overhead
-        )
+        return self.weights + self.kv_cache + self.recurrent_state + self.compute + self.overhead
 
     def __add__(self, other: "Memory") -> "Memory":
         return Memory(
@@ -130,3 +128,7 @@ class Answer:
     """The weights' bytes were read from headers or file sizes, not planned or estimated."""
     assumptions: tuple[str, ...] = ()
     reasons: tuple[Reason, ...] = ()
+    gpu_layers: int = 0
+    """Blocks on accelerators, as the placement has them."""
+    host_expert_layers: int = 0
+    """Blocks on an accelerator whose experts stay on the host (llama.cpp ``--n-cpu-moe``)."""
