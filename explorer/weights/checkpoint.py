@@ -1,0 +1,241 @@
+"""A model's weight files taken together, as far as their headers have arrived."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from explorer.errors import ExplorerError
+from explorer.units import count as written
+from explorer.weights.components import Component, Part
+from explorer.weights.counts import Counts, Described, Reading, count
+from explorer.weights.packing import UNPACKABLE
+from explorer.weights.quantization import JsonObject, Quantization, from_config
+from explorer.weights.tensors import Format, Header, Tensor
+
+_EXPERTS = (
+    "n_routed_experts",
+    "num_experts",
+    "num_local_experts",
+    "moe_num_experts",
+    "num_routed_experts",
+    "expert_count",
+)
+_EXPERTS_USED = (
+    "num_experts_per_tok",
+    "experts_per_token",
+    "num_experts_per_token",
+    "moe_topk",
+    "moe_k",
+    "top_k_experts",
+    "expert_used_count",
+)
+_NESTED = ("text_config", "llm_config", "language_config", "thinker_config", "ffn_config")
+# What a text token passes through. The input embedding is a look-up of one row.
+_PER_TOKEN = (Component.BACKBONE, Component.OUTPUT_HEAD, Component.ADAPTER)
+_BLOCK_PREFIXES = ("model.layers", "model.language_model.layers", "language_model.model.layers")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One weight file: its header, or why there is none."""
+
+    path: str
+    size_bytes: int
+    header: Header | None
+    error: ExplorerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Files that make up one model. Grows by ``with_shard``, each growth a new value."""
+
+    format: Format
+    quantization: Quantization | None = None
+    """As the configuration declares it; GGUF's dtypes tell it instead."""
+    shards: tuple[Shard, ...] = ()
+    """In order of arrival."""
+    counts: Counts = field(default_factory=Counts)
+    expected: tuple[str, ...] = ()
+    """Paths of the files that belong to the model; empty if that is not known."""
+    components: Mapping[str, str] = field(default_factory=dict)
+    """Path to component where the folder decides it, as in diffusers."""
+    layers: int | None = None
+    """Blocks of the language model itself; numbered layers beyond are MTP layers."""
+    tied_embeddings: bool = False
+    """The configuration says that the output head is the input embedding again."""
+
+    @classmethod
+    def expecting(
+        cls,
+        paths: Iterable[str],
+        file_format: Format,
+        config: JsonObject | None = None,
+        hf_quant_config: JsonObject | None = None,
+        components: Mapping[str, str] | None = None,
+    ) -> "Checkpoint":
+        """Return an empty checkpoint of these files, to be read as this config.json says."""
+        config = config or {}
+        layers = _number(config, ("num_hidden_layers", "n_layer", "num_layers"))
+        return cls(
+            file_format,
+            from_config(config, hf_quant_config) if file_format != "gguf" else None,
+            expected=tuple(paths),
+            components=dict(components or {}),
+            layers=layers,
+            tied_embeddings=_is_tied(config),
+        )
+
+    def with_shard(self, shard: Shard) -> "Checkpoint":
+        """Return the checkpoint with one more file. Work grows with the new file only.
+
+        A file that failed before is replaced; one that was read stays as it was.
+        """
+        known = next((old for old in self.shards if old.path == shard.path), None)
+        if known is not None and (known.header is not None or shard.header is None):
+            return self
+        shards = tuple(old for old in self.shards if old is not known)
+        counts = self.counts
+        if shard.header is not None:
+            counts = counts.plus(count(shard.header.tensors, self.reading(shard.path)))
+        return replace(self, shards=(*shards, shard), counts=counts)
+
+    def reading(self, path: str) -> Reading:
+        """Return how the tensors of one file are to be understood."""
+        beyond: tuple[str, ...] = ()
+        if self.layers is not None:
+            # Eight is more than any published model has.
+            numbers = range(self.layers, self.layers + 8)
+            beyond = tuple(f"{prefix}.{n}." for prefix in _BLOCK_PREFIXES for n in numbers)
+        return Reading(self.quantization, self.components.get(path), beyond)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield every tensor that has arrived with the path of its file."""
+        for shard in self.shards:
+            if shard.header is not None:
+                for tensor in shard.header.tensors:
+                    yield shard.path, tensor
+
+    def described(
+        self, paths: Collection[str] | None = None
+    ) -> Iterator[tuple[str, Tensor, Described]]:
+        """Yield the tensors of all files, or of some, with their file and what they stand for."""
+        for shard in self.shards:
+            if shard.header is not None and (paths is None or shard.path in paths):
+                for tensor, described in self.reading(shard.path).describe(shard.header.tensors):
+                    yield shard.path, tensor, described
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Expected files whose header has not arrived, or failed."""
+        read = {shard.path for shard in self.shards if shard.header is not None}
+        return tuple(path for path in self.expected if path not in read)
+
+    @property
+    def complete(self) -> bool:
+        """Every expected file was read, and none of the read ones failed."""
+        return not self.missing and all(shard.header is not None for shard in self.shards)
+
+    def duplicates(self) -> tuple[str, ...]:
+        """Names that stand in more than one file of the same folder: each copy is counted."""
+        seen: set[tuple[str, str]] = set()
+        twice = []
+        for path, tensor in self.tensors():
+            key = (path.rpartition("/")[0], tensor.name)
+            if key in seen:
+                twice.append(tensor.name)
+            seen.add(key)
+        return tuple(twice)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences about what is missing, malformed or not fully understood."""
+        return tuple(self._warnings())
+
+    def _warnings(self) -> Iterator[str]:
+        for shard in self.shards:
+            if shard.error is not None:
+                yield f"{shard.path} could not be read: {shard.error}"
+            elif shard.header is not None:
+                for problem in shard.header.problems:
+                    yield f"{shard.path}: {problem}"
+        twice = self.duplicates()
+        if twice:
+            yield f"{len(twice)} tensors stand in two files, such as {twice[0]}; both are counted"
+        if self.quantization is not None and self.quantization.method in UNPACKABLE:
+            method = self.quantization.method
+            yield f"the containers of {method} do not tell their width: parameters are as stored"
+        head = self.counts.by_component.get(Component.OUTPUT_HEAD, 0)
+        if self.tied_embeddings and head:
+            yield f"the output head is a stored copy of the embedding: {written(head)} parameters"
+
+    def hub_difference(self, published: int | None) -> str | None:
+        """Say why the hub's own total differs from ``counts.parameters``; None if it does not.
+
+        The explanations are tried one by one, and the last says that none was found.
+        """
+        counts = self.counts
+        if published is None or published == counts.parameters or not self.complete:
+            return None
+        auxiliary = counts.elements - counts.weight_elements
+        explanations = {
+            counts.weight_elements: "counts packed containers as they are stored",
+            counts.elements: "counts stored elements, scales and zero points included",
+            counts.parameters + auxiliary: "counts scales and zero points as parameters",
+            counts.parameters + counts.scalars: "counts tensors without dimensions",
+        }
+        main = [counts.by_component.get(name, 0) for name in ("transformer", "unet")]
+        for part in filter(None, main):
+            explanations.setdefault(part, "counts the denoiser only")
+        reason = explanations.get(published)
+        if reason is None:
+            return f"the hub's total is {published:,}, for a reason the headers do not show"
+        return f"the hub's total is {published:,}: it {reason}"
+
+
+def active_parameters(
+    checkpoint: Checkpoint, config: JsonObject, *, input_embedding: bool = False
+) -> int | None:
+    """Return the parameters a text token passes through; None if the headers and config do not tell.
+
+    Of the routed experts the share that the router picks; shared experts, routers, attention, norms and
+    the output head whole. Vision and audio towers, projectors and MTP layers are left out. The input
+    embedding is left out as well, being a look-up of one row, unless it serves as the output head too:
+    so count OpenAI (gpt-oss-20b: 3.6 B), DeepSeek (V3: 37 B) and Moonshot (K2: 32 B). Qwen's figures
+    (Qwen3-30B-A3B: 3.3 B) include it: ``input_embedding=True``.
+
+    For a dense model this is every parameter of the model, as it is published.
+    """
+    counts = checkpoint.counts
+    routed = sum(
+        number for (_, part), number in counts.by_part.items() if part is Part.ROUTED_EXPERT
+    )
+    if not routed:
+        return counts.parameters or None
+    experts, used = _number(config, _EXPERTS), _number(config, _EXPERTS_USED)
+    if experts is None or used is None or used > experts:
+        return None
+    active = 0
+    for (component, part), number in counts.by_part.items():
+        if component in _PER_TOKEN:
+            active += number * used // experts if part is Part.ROUTED_EXPERT else number
+    embedding = counts.by_component.get(Component.EMBEDDING, 0)
+    untied = counts.by_component.get(Component.OUTPUT_HEAD, 0)
+    return active + embedding if input_embedding or not untied else active
+
+
+def _number(config: JsonObject, keys: tuple[str, ...]) -> int | None:
+    """First positive integer under any of the keys, nested text configurations included."""
+    for level in (config, *(config.get(key) for key in _NESTED)):
+        if not isinstance(level, Mapping):
+            continue
+        for key in keys:
+            value = level.get(key)
+            if isinstance(value, list) and value:
+                value = value[0]
+            if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**6:
+                return value
+    return None
+
+
+def _is_tied(config: JsonObject) -> bool:
+    levels = (config, *(config.get(key) for key in _NESTED))
+    return any(isinstance(x, Mapping) and x.get("tie_word_embeddings") is True for x in levels)

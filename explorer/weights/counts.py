@@ -1,0 +1,204 @@
+"""Counting what tensors hold: logical parameters, bytes and what they are spent on."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import TypeVar
+
+from explorer.weights.components import Component, Part, component_of, part_of
+from explorer.weights.names import pattern_of
+from explorer.weights.packing import Role, Unpacked, unpack
+from explorer.weights.quantization import Quantization
+from explorer.weights.tensors import Tensor
+
+_K = TypeVar("_K")
+_FULL_WIDTH = frozenset({"BF16", "F16", "F32", "F64"})
+_WEIGHT_ROLES = (Role.WEIGHT, Role.BUFFER)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sums over some tensors. Two of them add up to a third with ``plus``."""
+
+    tensors: int = 0
+    stored_bytes: int = 0
+    """Of the tensors, without headers and padding."""
+    elements: int = 0
+    """As stored, of everything."""
+    parameters: int = 0
+    """Logical: packed formats unpacked, scales, zero points and scalars left out."""
+    weight_elements: int = 0
+    """As stored, of what ``parameters`` counts: what a count that does not unpack arrives at."""
+    auxiliary_bytes: int = 0
+    """Scales, zero points, permutations and the quantizer's tables."""
+    quantized_parameters: int = 0
+    """Logical, of the weights below 16 bits."""
+    quantized_bytes: int = 0
+    """Of those weights, without their scales."""
+    scalars: int = 0
+    """Tensors without dimensions that serve no quantizer: not counted as parameters."""
+    by_dtype: Mapping[str, int] = field(default_factory=dict)
+    """Stored dtype to logical parameters."""
+    bytes_by_dtype: Mapping[str, int] = field(default_factory=dict)
+    """Stored dtype to bytes, scales included."""
+    by_component: Mapping[str, int] = field(default_factory=dict)
+    """Component to logical parameters."""
+    bytes_by_component: Mapping[str, int] = field(default_factory=dict)
+    by_part: Mapping[tuple[str, Part], int] = field(default_factory=dict)
+    """Component and part of a mixture of experts to logical parameters."""
+    kept: Mapping[str, int] = field(default_factory=dict)
+    """Folded names of matrices stored in 16 bits or more to their parameters."""
+
+    def plus(self, other: "Counts") -> "Counts":
+        """Return both together. Costs as many steps as there are keys, not tensors."""
+        return Counts(
+            self.tensors + other.tensors,
+            self.stored_bytes + other.stored_bytes,
+            self.elements + other.elements,
+            self.parameters + other.parameters,
+            self.weight_elements + other.weight_elements,
+            self.auxiliary_bytes + other.auxiliary_bytes,
+            self.quantized_parameters + other.quantized_parameters,
+            self.quantized_bytes + other.quantized_bytes,
+            self.scalars + other.scalars,
+            _added(self.by_dtype, other.by_dtype),
+            _added(self.bytes_by_dtype, other.bytes_by_dtype),
+            _added(self.by_component, other.by_component),
+            _added(self.bytes_by_component, other.bytes_by_component),
+            _added(self.by_part, other.by_part),
+            _added(self.kept, other.kept),
+        )
+
+    @property
+    def bits_per_weight(self) -> float | None:
+        """Stored bits a logical parameter over everything; None of nothing."""
+        return self.stored_bytes * 8 / self.parameters if self.parameters else None
+
+    @property
+    def quantized_bits_per_weight(self) -> float | None:
+        """Bits a quantized weight costs with its share of scales; None if nothing is quantized."""
+        if not self.quantized_parameters:
+            return None
+        return (self.quantized_bytes + self.auxiliary_bytes) * 8 / self.quantized_parameters
+
+    @property
+    def kept_16bit(self) -> Mapping[str, int]:
+        """Folded names of matrices left in 16 bits or more, in a checkpoint that is quantized."""
+        return self.kept if self.quantized_parameters else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A kind of tensor: everything that follows from folded name, dtype and shape."""
+
+    pattern: str
+    unpacked: Unpacked
+    component: str
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How tensors of one file are to be understood."""
+
+    quantization: Quantization | None = None
+    component: str | None = None
+    """Of every tensor of the file, where the folder decides (diffusers); None to go by names."""
+    mtp_prefixes: tuple[str, ...] = ()
+    """Beginnings of names that are layers beyond the model's own."""
+
+    def describe(self, tensors: Iterable[Tensor]) -> Iterator[tuple[Tensor, Described]]:
+        """Yield each tensor with its description. Equal kinds are worked out once."""
+        tensors = tuple(tensors)
+        by_name = self.quantization is not None and self.quantization.mixed_widths
+        # MLX shares the suffix `.scales` with learned tensors: the weight beside it decides.
+        dtypes = {tensor.name: tensor.dtype for tensor in tensors} if by_name else {}
+        known: dict[tuple[str, str, tuple[int, ...], bool], Described] = {}
+        for tensor in tensors:
+            name = tensor.name
+            beyond = bool(self.mtp_prefixes) and name.startswith(self.mtp_prefixes)
+            pattern = pattern_of(name)
+            key = (name if by_name else pattern, tensor.dtype, tensor.shape, beyond)
+            described = known.get(key)
+            if described is None:
+                unpacked = unpack(key[0], tensor.dtype, tensor.shape, self.quantization, dtypes.get)
+                component = self.component or (Component.MTP if beyond else component_of(pattern))
+                described = Described(pattern, unpacked, component, part_of(pattern))
+                known[key] = described
+            yield tensor, described
+
+
+def count(tensors: Iterable[Tensor], reading: Reading) -> Counts:
+    """Return the sums over some tensors of one file, in one pass."""
+    kinds: Counter[tuple[int, str, tuple[int, ...]]] = Counter()
+    sizes: Counter[tuple[int, str, tuple[int, ...]]] = Counter()
+    seen: dict[int, Described] = {}
+    for tensor, described in reading.describe(tensors):
+        identity = id(described)
+        seen[identity] = described
+        key = (identity, tensor.dtype, tensor.shape)
+        kinds[key] += 1
+        sizes[key] += tensor.size_bytes
+    total = _Sums()
+    for key, number in kinds.items():
+        total.add(seen[key[0]], key[1], key[2], number, sizes[key])
+    return total.counts()
+
+
+class _Sums:
+    """The sums while they grow."""
+
+    def __init__(self) -> None:
+        self._scalar: Counter[str] = Counter()
+        self._by_dtype: Counter[str] = Counter()
+        self._bytes_by_dtype: Counter[str] = Counter()
+        self._by_component: Counter[str] = Counter()
+        self._bytes_by_component: Counter[str] = Counter()
+        self._by_part: Counter[tuple[str, Part]] = Counter()
+        self._kept: Counter[str] = Counter()
+
+    def add(
+        self, kind: Described, dtype: str, shape: tuple[int, ...], number: int, size: int
+    ) -> None:
+        unpacked, scalar = kind.unpacked, self._scalar
+        parameters = unpacked.parameters * number
+        elements = prod(shape) * number
+        scalar["tensors"] += number
+        scalar["stored_bytes"] += size
+        scalar["elements"] += elements
+        scalar["parameters"] += parameters
+        self._bytes_by_dtype[dtype] += size
+        self._bytes_by_component[kind.component] += size
+        if unpacked.role in _WEIGHT_ROLES:
+            scalar["weight_elements"] += elements
+            self._by_dtype[dtype] += parameters
+            self._by_component[kind.component] += parameters
+            self._by_part[kind.component, kind.part] += parameters
+        elif unpacked.role is Role.SCALAR:
+            scalar["scalars"] += number
+        else:
+            scalar["auxiliary_bytes"] += size
+        if unpacked.quantized:
+            scalar["quantized_parameters"] += parameters
+            scalar["quantized_bytes"] += size
+        elif unpacked.role is Role.WEIGHT and len(shape) > 1 and dtype in _FULL_WIDTH:
+            self._kept[kind.pattern] += parameters
+
+    def counts(self) -> Counts:
+        return Counts(
+            **self._scalar,
+            by_dtype=dict(self._by_dtype),
+            bytes_by_dtype=dict(self._bytes_by_dtype),
+            by_component=dict(self._by_component),
+            bytes_by_component=dict(self._bytes_by_component),
+            by_part=dict(self._by_part),
+            kept=dict(self._kept),
+        )
+
+
+def _added(left: Mapping[_K, int], right: Mapping[_K, int]) -> Mapping[_K, int]:
+    both = dict(left)
+    for key, number in right.items():
+        both[key] = both.get(key, 0) + number
+    return both
