@@ -1,0 +1,121 @@
+"""The listing as a table: its columns, and how one judged row looks."""
+
+from collections.abc import Callable, Hashable, Sequence
+from datetime import datetime
+
+from textual.cache import LRUCache
+
+from explorer.fit.values import Answer
+from explorer.hub.source import Listing
+from explorer.inspection import Row
+from explorer.ui.verdicts import LOOKS
+from explorer.ui.widgets.columns import Cell, Column, Run
+from explorer.units import age, count, memory, speed, tokens
+
+COLUMNS = (
+    Column("model", "Model", 22, flex=4, most=60, sortable=False),
+    Column("params", "Params", 7, align="right", sortable=False),
+    Column("active", "Active", 7, align="right", drop=5, sortable=False),
+    Column("context", "Context", 7, align="right", drop=4, sortable=False),
+    Column("license", "License", 11, drop=3, flex=1, most=18, sortable=False),
+    Column("best", "Best here", 20, sortable=False),
+    Column("speed", "Speed", 7, align="right", drop=2, sortable=False),
+    Column("downloads", "Downloads", 10, align="right", drop=6),
+    Column("updated", "Updated", 8, align="right", drop=7),
+    Column("task", "Task", 18, drop=8, flex=1, most=28, sortable=False),
+)
+KEPT = 4096
+"""Judged rows that are remembered; the rest is judged again when it comes into view."""
+
+Judge = Callable[[Listing], Row]
+
+
+class JudgedRows:
+    """Listed models, each judged when it comes into view."""
+
+    def __init__(self, listings: Sequence[Listing], judge: Judge | None, now: datetime) -> None:
+        self.listings = listings
+        self._judge = judge
+        self._now = now
+
+    def __len__(self) -> int:
+        return len(self.listings)
+
+    def row(self, index: int) -> Sequence[Cell]:
+        """Cells of one model; without a machine what depends on it is left open."""
+        listing = self.listings[index]
+        return cells(listing, self._judge(listing) if self._judge else None, self._now)
+
+    def key(self, index: int) -> Hashable:
+        """The model's id."""
+        return self.listings[index].id
+
+    def find(self, key: Hashable) -> int | None:
+        """Where a model is listed."""
+        return next((i for i, listing in enumerate(self.listings) if listing.id == key), None)
+
+
+def remembering(judge: Judge) -> Judge:
+    """The same judgement, with the latest rows remembered by the model's id."""
+    rows: LRUCache[str, Row] = LRUCache(KEPT)
+
+    def remembered(listing: Listing) -> Row:
+        row = rows.get(listing.id)
+        if row is None:
+            row = rows[listing.id] = judge(listing)
+        return row
+
+    return remembered
+
+
+def cells(listing: Listing, row: Row | None, now: datetime) -> tuple[Cell, ...]:
+    """One model, in the order of COLUMNS. Before it is judged, what the hub says stands alone."""
+    figures: tuple[Cell, ...] = (count(listing.parameters), "", "", listing.license or "?")
+    here: tuple[Cell, Cell] = (Run("…", "dim"), "")
+    if row is not None:
+        figures = (
+            Run(count(row.parameters), "strong" if row.parameters else "dim"),
+            quiet(count(row.active)),
+            quiet(tokens(row.context_tokens)),
+            quiet(row.license or "?"),
+        )
+        here = (best_here(row.answer, estimated=row.estimated), quick(row.answer))
+    return (
+        name(listing.id),
+        *figures,
+        *here,
+        quiet(count(listing.downloads)),
+        quiet(age(listing.updated, now)),
+        Run(listing.task or "", "dim"),
+    )
+
+
+def name(model_id: str) -> tuple[Run, ...]:
+    """The publisher quiet, the model plain."""
+    author, slash, rest = model_id.rpartition("/")
+    return (Run(author + slash, "dim"), Run(rest, "strong")) if slash else (Run(rest, "strong"),)
+
+
+def quiet(text: str) -> Cell:
+    """An unknown figure steps back."""
+    return Run(text, "dim") if text == "?" else text
+
+
+def best_here(answer: Answer | None, *, estimated: bool) -> Cell:
+    """Glyph, quantization and memory; ``≈`` where the size was not read from headers."""
+    if answer is None:
+        return Run("?  not known", "dim")
+    look = LOOKS[answer.verdict]
+    size = ("≈" if estimated else "") + memory(answer.memory.total)
+    quantization = answer.scenario.quantization or ""
+    return (
+        Run(f"{look.glyph} ", look.tone),
+        Run(f"{quantization:<8}", look.tone),
+        Run(f"{size:>10}"),
+    )
+
+
+def quick(answer: Answer | None) -> Cell:
+    """Tokens a second to expect, where there is a basis for a figure."""
+    decode = answer.speed.decode if answer else None
+    return speed(decode.expected) if decode else Run("?", "dim")

@@ -1,0 +1,32 @@
+"""Requests that screens make of the app, and how a fault of the program itself is told."""
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from explorer.errors import ExplorerError
+from explorer.hardware.machine import Machine
+from explorer.hub.source import ModelRef
+
+
+@dataclass
+class OpenModel(Message):
+    """Look into a model."""
+
+    ref: ModelRef
+
+
+@dataclass
+class UseMachine(Message):
+    """Judge everything for this machine from now on; None goes back to the detected one."""
+
+    machine: Machine | None
+
+
+def own_fault(error: BaseException | None) -> ExplorerError:
+    """A fault nobody foresaw, as an error a person can read and report."""
+    return ExplorerError(
+        f"a fault in weights itself: {type(error).__name__}",
+        str(error),
+        "what is on the screen stays; please report this",
+    )

@@ -1,0 +1,34 @@
+"""What the app is given to work with, so that it runs on the hub, the snapshot or a test's values alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from explorer.fit.values import Scenario
+from explorer.hardware.machine import Machine
+from explorer.hub.source import ModelRef, Query, Source
+
+
+def utc_now() -> datetime:
+    """The present moment, as ages are counted from it."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Everything the app needs from outside. Nothing here is called before the first frame is painted."""
+
+    open_source: Callable[[], Source]
+    """Called in a thread, since it may import an HTTP client."""
+    detect: Callable[[], Machine]
+    """Reads this machine; called in a thread."""
+    machine: Machine | None = None
+    """A machine to judge for instead of the detected one."""
+    scenario: Scenario = field(default_factory=Scenario)
+    query: Query = field(default_factory=Query)
+    """What is listed first."""
+    model: ModelRef | None = None
+    """Opened at once, where the person named one."""
+    now: Callable[[], datetime] = utc_now
+    pause_seconds: float = 0.25
+    """How long typing must rest before it searches."""

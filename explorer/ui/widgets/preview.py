@@ -1,0 +1,64 @@
+"""What the listing says of the row under the cursor: its facts in a line, and its memory bar."""
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.getters import query_one
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import Static
+
+from explorer.inspection import Row
+from explorer.safetext import safe_line
+from explorer.ui.verdicts import LOOKS
+from explorer.ui.widgets.bar import MemoryBar
+from explorer.units import count, tokens
+
+TONES = {
+    "good": "$text-success",
+    "warn": "$text-warning",
+    "accent": "$text-primary",
+    "bad": "$text-error",
+    "dim": "$text-muted",
+}
+"""The tones of the tables as theme variables, for text outside of them."""
+
+
+class Preview(Widget):
+    """Keeps its height whatever it shows, so that the list above never moves."""
+
+    DEFAULT_CSS = """
+    Preview { height: 4; padding: 0 2; border-top: solid $panel; }
+    """
+
+    row: reactive[Row | None] = reactive(None)
+    bar = query_one(MemoryBar)
+    line = query_one("#preview-line", Static)
+
+    def compose(self) -> ComposeResult:
+        """A line of facts above the bar."""
+        yield Static(Content(""), id="preview-line")
+        yield MemoryBar()
+
+    def watch_row(self, row: Row | None) -> None:
+        """Show another row."""
+        if self.is_mounted:
+            self.line.update(summary(row) if row else Content(""))
+            self.bar.answer = row.answer if row else None
+
+
+def summary(row: Row) -> Content:
+    """Name, size, verdict and the most context, as one line."""
+    name = row.listing.id.rpartition("/")[2]
+    pieces = [Content.styled(safe_line(name), "bold")]
+    if row.parameters is not None:
+        active = f", {count(row.active)} active" if row.active not in {None, row.parameters} else ""
+        pieces.append(Content(f"{count(row.parameters)} parameters{active}"))
+    if row.answer is None:
+        pieces.append(Content.styled("too little is known to judge it: open it", "$text-muted"))
+    else:
+        look = LOOKS[row.answer.verdict]
+        quantization = safe_line(row.answer.scenario.quantization or "")
+        pieces.append(Content.styled(f"{look.glyph} {quantization} {look.word}", TONES[look.tone]))
+        if row.answer.max_context_tokens:
+            pieces.append(Content(f"at most {tokens(row.answer.max_context_tokens)} context"))
+    return Content("  ·  ").join(pieces)
