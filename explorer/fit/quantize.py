@@ -34,7 +34,7 @@ def traits_of(architecture: Architecture, *, imatrix: bool = False) -> Traits:
     """What llama.cpp's rules ask about a model."""
     first = architecture.layers[0] if architecture.layers else None
     gqa = first.heads // first.kv_heads if first and first.kv_heads else 0
-    experts = max((layer.experts for layer in architecture.layers), default=0)
+    experts = max((layer.experts for layer, _ in architecture.groups), default=0)
     big = len(architecture.layers) == 80 and gqa > 1 and architecture.model_type in _SEVENTY
     falcon = architecture.model_type in ("falcon", "RefinedWeb", "RefinedWebModel")
     return Traits(gqa, experts, big, falcon, imatrix)

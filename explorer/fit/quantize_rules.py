@@ -258,6 +258,7 @@ def layer_types(
     by_layer = traits.experts > 1
     values = sum(shape.attn_v for shape in layout)
     types = []
+    distinct: dict[LayerTypes, LayerTypes] = {}
     value = up = down = 0
     for number, shape in enumerate(layout):
         downs = [
@@ -265,20 +266,19 @@ def layer_types(
         ]
         spot = Spot(value, values, traits)
         gate = Spot(number if by_layer else up, len(layout), traits)
-        types.append(
-            LayerTypes(
-                attn_q=_choose({} if file_type in _LOW else _ATTN_Q, file_type, spot),
-                attn_k=_choose(_ATTN_K, file_type, spot),
-                attn_v=_attn_v(file_type, spot),
-                attn_output=_choose(_ATTN_OUTPUT, file_type, spot),
-                ffn_up=_choose(_FFN_UP, file_type, gate),
-                ffn_gate=_choose(_FFN_UP, file_type, gate),
-                ffn_down=_choose(_FFN_DOWN, file_type, Spot(downs[0], len(layout), traits)),
-                ffn_down_second=_choose(_FFN_DOWN, file_type, Spot(downs[1], len(layout), traits)),
-                other=default,
-                stacked=None,
-            )
+        chosen = LayerTypes(
+            attn_q=_choose({} if file_type in _LOW else _ATTN_Q, file_type, spot),
+            attn_k=_choose(_ATTN_K, file_type, spot),
+            attn_v=_attn_v(file_type, spot),
+            attn_output=_choose(_ATTN_OUTPUT, file_type, spot),
+            ffn_up=_choose(_FFN_UP, file_type, gate),
+            ffn_gate=_choose(_FFN_UP, file_type, gate),
+            ffn_down=_choose(_FFN_DOWN, file_type, Spot(downs[0], len(layout), traits)),
+            ffn_down_second=_choose(_FFN_DOWN, file_type, Spot(downs[1], len(layout), traits)),
+            other=default,
+            stacked=None,
         )
+        types.append(distinct.setdefault(chosen, chosen))  # equal ones are one value
         value += shape.attn_v
         up += shape.ups
         down += shape.downs

@@ -1,0 +1,315 @@
+"""The weights of a model whose header was not read, from its architecture alone.
+
+For rows of a listing: the tensors a block must have by its shape, at llama.cpp's types. Widths that
+no cache depends on (low ranks of MLA, biases) are taken as the family has them, so that totals come
+within a few percent; a published parameter count, where given, settles the rest.
+"""
+
+from collections.abc import Collection, Iterable
+from functools import lru_cache
+from typing import NamedTuple
+
+from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.quantize import traits_of
+from explorer.fit.quantize_rules import (
+    DEFAULTS,
+    LayerShape,
+    LayerTypes,
+    Traits,
+    category,
+    embedding_type,
+    fitted,
+    head_type,
+    known,
+    layer_types,
+)
+from explorer.fit.weight_map import BlockWeights, WeightMap
+
+
+class Matrix(NamedTuple):
+    """One weight of a block, all experts together."""
+
+    role: str
+    columns: int
+    rows: int
+    stacked: bool = False
+    """Has a third dimension."""
+
+
+_UNGATED = {
+    "bert", "roberta", "xlm-roberta", "gpt2", "gptj", "gpt_neo", "gpt_neox", "gpt_bigcode", "bloom",
+    "falcon", "phi", "opt", "mpt", "starcoder2", "nemotron", "nemotron_h", "clip", "blip", "t5",
+    "mpnet", "distilbert", "electra", "codegen", "whisper", "deberta-v2", "albert", "clip_text_model",
+    "blip_text_model", "kosmos_2_5_text_model",
+}  # fmt: skip
+_FUSED_QUERIES = {
+    "gpt2", "gpt_neox", "falcon", "bloom", "mpt", "phi3", "modernbert", "nomic_bert", "baichuan",
+    "gpt_bigcode", "codegen", "chatglm", "dbrx", "internlm2", "qwen",
+}  # fmt: skip
+_POSITION_TABLES = {"bert", "roberta", "xlm-roberta", "gpt2", "opt", "mpnet", "electra"}
+_KEEPS_MXFP4 = {"gpt_oss", "gpt-oss"}
+"""Published with MXFP4 experts, which a GGUF keeps whatever its file type."""
+_GATED_QUERIES = {"qwen3_next", "qwen3_5", "qwen3_5_moe", "qwen3_5_text", "qwen3_5_moe_text"}
+
+
+class _Latent(NamedTuple):
+    """MLA's widths that no cache depends on."""
+
+    query_rank: int = 1536
+    nope: int = 128
+    value: int = 128
+
+
+_LATENTS = {"glm_moe_dsa": _Latent(2048, 192, 256), "minicpm3": _Latent(768, 64, 64)}
+
+
+def matrices(layer: Layer, hidden: int, model_type: str) -> tuple[Matrix, ...]:
+    """The weights of one block with two dimensions or more, by its shape."""
+    return (*_mixer(layer, hidden, model_type), *_feed_forward(layer, hidden, model_type))
+
+
+def _mixer(layer: Layer, hidden: int, model_type: str) -> tuple[Matrix, ...]:
+    rows: list[Matrix] = []
+    if layer.mixer is Mixer.MLA:
+        rows += _latent_attention(layer, hidden, model_type)
+    elif layer.heads and layer.head_dim_k:
+        rows += _attention(layer, hidden, model_type)
+    if layer.recurrent or layer.mixer in (Mixer.MAMBA1, Mixer.MAMBA2, Mixer.SHORT_CONV):
+        rows += _recurrent(layer, hidden)
+    if layer.mixer is Mixer.CROSS:
+        rows += _attention(layer, hidden, model_type)
+    return tuple(rows)
+
+
+def _attention(layer: Layer, hidden: int, model_type: str) -> list[Matrix]:
+    query = layer.heads * layer.head_dim_k * (2 if model_type in _GATED_QUERIES else 1)
+    keys = layer.kv_heads * layer.head_dim_k
+    values = layer.kv_heads * (layer.head_dim_v or layer.head_dim_k)
+    output = layer.heads * (layer.head_dim_v or layer.head_dim_k)
+    if model_type in _FUSED_QUERIES:
+        return [
+            Matrix("attn_qkv", hidden, query + keys + values),
+            Matrix("attn_output", output, hidden),
+        ]
+    return [
+        Matrix("attn_q", hidden, query),
+        Matrix("attn_k", hidden, keys),
+        Matrix("attn_v", hidden, values),
+        Matrix("attn_output", output, hidden),
+    ]
+
+
+def _latent_attention(layer: Layer, hidden: int, model_type: str) -> list[Matrix]:
+    ranks = _LATENTS.get(model_type, _Latent())
+    latent = layer.head_dim_v if 0 < layer.head_dim_v < layer.head_dim_k else 512
+    query = layer.heads * (ranks.nope + layer.head_dim_k - latent)
+    rows = [Matrix("attn_q", hidden, query)]
+    if model_type != "deepseek_v2" or hidden > 2048:  # the Lite model has no query rank
+        rows = [Matrix("attn_q_a", hidden, ranks.query_rank)]
+        rows.append(Matrix("attn_q_b", ranks.query_rank, query))
+    if layer.indexer_dim:
+        rows.append(Matrix("indexer.attn_q_b", ranks.query_rank, 64 * layer.indexer_dim))
+        rows.append(Matrix("indexer.attn_k", hidden, layer.indexer_dim))
+    return [
+        *rows,
+        Matrix("attn_kv_a_mqa", hidden, layer.head_dim_k),
+        Matrix("attn_k_b", ranks.nope, layer.heads * latent, stacked=True),
+        Matrix("attn_v_b", latent, layer.heads * ranks.value, stacked=True),
+        Matrix("attn_output", layer.heads * ranks.value, hidden),
+    ]
+
+
+def _recurrent(layer: Layer, hidden: int) -> list[Matrix]:
+    """Projections in and out of a recurrent state, from the state's size."""
+    conv, state = layer.conv_elements, layer.state_elements
+    if layer.mixer is Mixer.SHORT_CONV:
+        return [
+            Matrix("shortconv.in_proj", hidden, 3 * hidden),
+            Matrix("shortconv.out_proj", hidden, hidden),
+        ]
+    if layer.mixer in (Mixer.GATED_DELTA, Mixer.KIMI_DELTA):
+        values = state // 128  # heads of 128 keys
+        channels = conv // 3  # a kernel of 4 remembers 3
+        return [
+            Matrix("attn_qkv", hidden, max(channels, values)),
+            Matrix("attn_gate", hidden, values),
+            Matrix("ssm_out", values, hidden),
+        ]
+    if layer.mixer is Mixer.MAMBA1:
+        inner = state // 16
+        rank = -(-hidden // 16)
+        return [
+            Matrix("ssm_in", hidden, 2 * inner),
+            Matrix("ssm_x", inner, rank + 32),
+            Matrix("ssm_dt", rank, inner),
+            Matrix("ssm_out", inner, hidden),
+        ]
+    if layer.mixer is Mixer.RWKV:
+        return [Matrix("time_mix_key", hidden, 5 * hidden)]
+    inner = _inner_width(conv, state)
+    return [
+        Matrix("ssm_in", hidden, inner + max(conv // 3, inner) + inner // 64),
+        Matrix("ssm_out", inner, hidden),
+    ]
+
+
+def _inner_width(conv: int, state: int) -> int:
+    """Mamba 2's inner width, where a kernel of 4 over it and its groups fits both sizes."""
+    for width in (128, 64, 256, 16, 32):
+        inner = state // width
+        groups, remainder = divmod(conv // 3 - inner, 2 * width)
+        if remainder == 0 and groups in (1, 2, 4, 8):
+            return inner
+    return max(state // 128, 1)
+
+
+def _feed_forward(layer: Layer, hidden: int, model_type: str) -> tuple[Matrix, ...]:
+    gated = model_type not in _UNGATED
+    rows: list[Matrix] = []
+    widths = (
+        ("", layer.feed_forward, 1),
+        ("_shexp", layer.shared_feed_forward, 1),
+        ("_exps", layer.expert_feed_forward if layer.experts else 0, layer.experts),
+    )
+    for suffix, width, experts in widths:
+        if width:
+            rows.append(Matrix(f"ffn_up{suffix}", hidden, width * experts, experts > 1))
+            rows.append(Matrix(f"ffn_down{suffix}", width, hidden * experts, experts > 1))
+            if gated:
+                rows.append(Matrix(f"ffn_gate{suffix}", hidden, width * experts, experts > 1))
+    return tuple(rows)
+
+
+def parameters_of(architecture: Architecture) -> int:
+    """Parameters of the language model its shape accounts for."""
+    hidden = architecture.hidden
+    blocks = sum(
+        count * _block_parameters(layer, hidden, architecture.model_type)
+        for layer, count in architecture.groups
+    )
+    return blocks + hidden * architecture.vocabulary * (1 if _is_tied(architecture) else 2)
+
+
+@lru_cache(maxsize=8192)
+def _block_parameters(layer: Layer, hidden: int, model_type: str) -> int:
+    weights = sum(row.columns * row.rows for row in matrices(layer, hidden, model_type))
+    return weights + hidden * (2 + layer.experts)
+
+
+def _is_tied(architecture: Architecture) -> bool:
+    """One table for both ends; encoders and bare models have no head at all."""
+    headless = architecture.kind == "encoder" or architecture.name.endswith("Model")
+    return architecture.tied_embeddings or headless
+
+
+@lru_cache(maxsize=65536)
+def _block(layer: Layer, hidden: int, model_type: str, types: LayerTypes) -> BlockWeights:
+    dense = 4 * hidden * (2 + layer.experts)  # two norms and the router, in F32
+    experts = 0
+    for row in matrices(layer, hidden, model_type):
+        chosen: str = getattr(types, category(row.role))
+        dtype = types.stacked if types.stacked and row.stacked else chosen
+        if row.stacked and model_type in _KEEPS_MXFP4:
+            dtype = "MXFP4"
+        size = row.rows * known(fitted(dtype, row.columns)).size_bytes(row.columns)
+        if row.role.endswith("_exps"):
+            experts += size
+        else:
+            dense += size
+    return BlockWeights(dense, experts)
+
+
+@lru_cache(maxsize=8192)
+def _shape(layer: Layer) -> LayerShape:
+    has_values = layer.mixer is not Mixer.MLA and layer.heads > 0
+    feeds = bool(layer.feed_forward) + bool(layer.experts) + bool(layer.shared_feed_forward)
+    return LayerShape(has_values or layer.mixer is Mixer.GATED_DELTA, feeds, feeds)
+
+
+def plan_from_architecture(
+    architecture: Architecture, file_type: str, parameters: int | None = None
+) -> WeightMap:
+    """The weight map of a model in a GGUF file type, from its shape alone; KeyError for other types.
+
+    ``parameters`` is the published count: where the shape accounts for more or a little less, blocks
+    are scaled to agree, and what it does not account for (a vision tower) is told as other bytes.
+    """
+    return plans_from_architecture(architecture, (file_type,), parameters)[0]
+
+
+def plans_from_architecture(
+    architecture: Architecture, file_types: Iterable[str], parameters: int | None = None
+) -> tuple[WeightMap, ...]:
+    """As ``plan_from_architecture``, for several file types at once."""
+    shapes = {id(layer): layer for layer in architecture.layers}
+    counted = {key: _shape(layer) for key, layer in shapes.items()}
+    layout = tuple([counted[id(layer)] for layer in architecture.layers])
+    traits = traits_of(architecture)
+    correction = _correction(architecture, parameters)
+    wanted = tuple(file_types)
+    return tuple(
+        _plan(architecture, file_type, shapes.values(), types, traits, correction)
+        for file_type, types in zip(wanted, _types(wanted, layout, traits), strict=True)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _types(
+    file_types: tuple[str, ...], layout: tuple[LayerShape, ...], traits: Traits
+) -> tuple[tuple[LayerTypes, ...], ...]:
+    return tuple(layer_types(file_type, layout, traits) for file_type in file_types)
+
+
+def _scaled(block: BlockWeights, factor: float) -> BlockWeights:
+    if factor == 1:
+        return block
+    return BlockWeights(round(block.dense_bytes * factor), round(block.expert_bytes * factor))
+
+
+def _correction(architecture: Architecture, parameters: int | None) -> tuple[float, int]:
+    """The factor for blocks, and parameters that the shape does not account for."""
+    if not parameters:
+        return 1.0, 0
+    shaped = parameters_of(architecture)
+    ends = architecture.hidden * architecture.vocabulary * (1 if _is_tied(architecture) else 2)
+    if shaped <= ends or parameters <= ends:
+        return 1.0, max(parameters - shaped, 0)
+    scale = (parameters - ends) / (shaped - ends)
+    return (1.0, parameters - shaped) if scale > 1.05 else (scale, 0)
+
+
+def _plan(
+    architecture: Architecture,
+    file_type: str,
+    shapes: Collection[Layer],
+    types: tuple[LayerTypes, ...],
+    traits: Traits,
+    correction: tuple[float, int],
+) -> WeightMap:
+    hidden, model_type = architecture.hidden, architecture.model_type
+    seen = {
+        (id(layer), id(chosen)): _scaled(_block(layer, hidden, model_type, chosen), correction[0])
+        for chosen in dict.fromkeys(types)
+        for layer in shapes
+    }
+    blocks = [
+        seen[id(layer), id(chosen)]
+        for layer, chosen in zip(architecture.layers, types, strict=True)
+    ]
+    tied = _is_tied(architecture)
+    head = known(fitted(head_type(file_type, traits, hidden), hidden)).size_bytes(hidden)
+    table = known(fitted(embedding_type(file_type), hidden)).size_bytes(hidden)
+    rest = known(DEFAULTS[file_type]).bits / 8 * correction[1]
+    return WeightMap(
+        quantization=file_type,
+        blocks=tuple(blocks),
+        input_bytes=architecture.vocabulary * (head if tied else table),
+        output_bytes=0 if tied else architecture.vocabulary * head,
+        other_bytes=4 * hidden * (1 + _positions(architecture)) + round(rest),
+    )
+
+
+def _positions(architecture: Architecture) -> int:
+    """Rows of learned position tables."""
+    learned = architecture.model_type in _POSITION_TABLES
+    return (architecture.context_tokens or 0) if learned else 0
