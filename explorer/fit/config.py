@@ -79,7 +79,9 @@ def _encoder_decoder(top: Fields, text: Fields, model_type: str) -> Architecture
     hidden = _required(text, HIDDEN, "the width of the model")
     encoders = _required(text, ("encoder_layers", "num_encoder_layers", "num_layers",
                                 "num_hidden_layers"), "the encoder's layers", MOST_LAYERS)  # fmt: skip
-    decoders = text.number("decoder_layers", "num_decoder_layers", default=encoders, most=MOST_LAYERS)
+    decoders = text.number(
+        "decoder_layers", "num_decoder_layers", default=encoders, most=MOST_LAYERS
+    )
     heads = text.number("decoder_attention_heads", "num_attention_heads", "num_heads", default=1)
     encoder_heads = text.number("encoder_attention_heads", default=heads)
     width = text.number("d_kv", default=hidden // max(heads, 1))
@@ -109,9 +111,7 @@ def _encoder_decoder(top: Fields, text: Fields, model_type: str) -> Architecture
     )
 
 
-def _required(
-    fields: Fields, names: tuple[str, ...], what: str, most: int | None = None
-) -> int:
+def _required(fields: Fields, names: tuple[str, ...], what: str, most: int | None = None) -> int:
     value = fields.integer(*names) if most is None else fields.integer(*names, most=most)
     if not value:
         raise HeaderError(
@@ -131,13 +131,15 @@ def _suppositions(model_type: str) -> tuple[str, ...]:
     if is_known(model_type):
         return ()
     shown = f"“{model_type}”" if model_type else "not stated"
-    return (f"The model type is {shown}: its layout was not checked, full attention was assumed "
-            "in every layer that does not say otherwise.",)  # fmt: skip
+    supposed = "full attention was assumed in every layer that does not say otherwise"
+    return (f"The model type is {shown}: its layout was not checked, {supposed}.",)
 
 
 def _context(text: Fields, top: Fields) -> int | None:
     """As stated. Rope scaling is not applied: where it is part of the model, the figure includes it."""
-    return text.integer(*CONTEXT, most=MOST_TOKENS) or top.integer(*CONTEXT, most=MOST_TOKENS) or None
+    return (
+        text.integer(*CONTEXT, most=MOST_TOKENS) or top.integer(*CONTEXT, most=MOST_TOKENS) or None
+    )
 
 
 def _tied(text: Fields, top: Fields, model_type: str) -> bool:
@@ -147,9 +149,7 @@ def _tied(text: Fields, top: Fields, model_type: str) -> bool:
     return text.flag("tie_word_embeddings", "tie_embedding", default=default)
 
 
-def _joined(
-    mixed: list[Layer], fed: list[tuple[int, int, int, int, int]]
-) -> tuple[Layer, ...]:
+def _joined(mixed: list[Layer], fed: list[tuple[int, int, int, int, int]]) -> tuple[Layer, ...]:
     """Mixers with their feed-forward parts; equal layers become one object."""
     made: dict[tuple[int, tuple[int, int, int, int, int]], Layer] = {}
     layers = []

@@ -57,7 +57,9 @@ def _dense_widths(text: Fields, model_type: str, layers: int, hidden: int) -> tu
     if "block_ff_dim" in text:
         return (_lfm2_width(text),) * layers
     shared = 0 if text.number(*EXPERTS) else text.number("shared_intermediate_size")
-    width = shared or text.number(*names) or int(hidden * text.ratio("expansion_ratio", default=4.0))
+    width = (
+        shared or text.number(*names) or int(hidden * text.ratio("expansion_ratio", default=4.0))
+    )
     return (width,) * layers
 
 
@@ -76,7 +78,8 @@ def _openelm(text: Fields, layers: int, hidden: int) -> tuple[int, ...]:
     divisor = max(text.number("ffn_dim_divisor", default=256), 1)
     multipliers = text.ratios("ffn_multipliers", layers)
     return tuple(
-        max(divisor, int(hidden * value + divisor / 2) // divisor * divisor) for value in multipliers
+        max(divisor, int(hidden * value + divisor / 2) // divisor * divisor)
+        for value in multipliers
     )
 
 

@@ -109,7 +109,7 @@ def _heads_by_layer(text: Fields, layers: int, hidden: int) -> list[Layer]:
     """OpenELM and other searched shapes that list heads a layer."""
     kv_heads = text.per_layer("num_kv_heads", "num_key_value_heads", layers=layers)
     heads = text.per_layer("num_query_heads", "num_attention_heads", layers=layers)
-    width = text.number(*HEAD_DIM) or hidden // max(max(heads), 1)
+    width = text.number(*HEAD_DIM) or hidden // max(*heads, 1)
     return [
         Layer(Mixer.FULL, query, own, width, width) if own else Layer(Mixer.NONE)
         for query, own in zip(heads, kv_heads, strict=True)

@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from explorer.errors import HeaderError
 from explorer.fit.families import HALF_SLIDING, PATTERN
-from explorer.fit.fields import Fields
+from explorer.fit.fields import MOST_TOKENS, Fields
 
 Kind: TypeAlias = Literal[
     "full", "sliding", "chunked", "none", "parallel",
@@ -31,13 +31,14 @@ def kinds_of(text: Fields, model_type: str, layers: int) -> list[Kind]:
     """The kind of every block."""
     if model_type in _EVERYWHERE:
         return [_EVERYWHERE[model_type]] * layers
-    found = (
+    return (
         _by_letters(text, layers)
         or _by_names(text, model_type, layers)
-        or _by_numbers(text, model_type, layers)
+        or _by_indices(text, model_type, layers)
+        or _by_periods(text, model_type, layers)
+        or _by_flags(text, layers)
         or _by_window(text, model_type, layers)
     )
-    return found
 
 
 def _by_letters(text: Fields, layers: int) -> list[Kind]:
@@ -78,54 +79,68 @@ def _named(name: str, text: Fields, model_type: str) -> Kind:
     return _NAMED[name]
 
 
-def _by_numbers(text: Fields, model_type: str, layers: int) -> list[Kind]:
-    """Periods, offsets and lists of indices."""
-    everything = range(layers)
+def _by_indices(text: Fields, model_type: str, layers: int) -> list[Kind]:
+    """Lists of the layers that attend to everything."""
+    other: Kind
+    if "attn_layer_indices" in text or model_type == "bamba":
+        attention, other = text.integers("attn_layer_indices"), "mamba2"
+    elif "full_attn_idxs" in text:  # LFM2
+        attention, other = text.integers("full_attn_idxs"), "conv"
+    elif "linear_attn_config" in text:  # Kimi Linear counts from one
+        listed = text.section("linear_attn_config").integers("full_attn_layers")
+        attention, other = tuple(index - 1 for index in listed), "kimi_delta"
+    else:
+        return []
+    chosen = frozenset(attention)
+    return ["full" if index in chosen else other for index in range(layers)]
+
+
+def _by_periods(text: Fields, model_type: str, layers: int) -> list[Kind]:
+    """One layer of attention in so many."""
     if "attn_layer_period" in text:  # Jamba
         period = max(text.number("attn_layer_period"), 1)
         offset = text.number("attn_layer_offset")
-        return ["full" if index % period == offset else "mamba1" for index in everything]
-    if "attn_layer_indices" in text or model_type == "bamba":
-        attention = frozenset(text.integers("attn_layer_indices"))
-        return ["full" if index in attention else "mamba2" for index in everything]
-    if "full_attn_idxs" in text:  # LFM2
-        attention = frozenset(text.integers("full_attn_idxs"))
-        return ["full" if index in attention else "conv" for index in everything]
-    if "linear_attn_config" in text:  # Kimi Linear counts from one
-        attention = frozenset(text.section("linear_attn_config").integers("full_attn_layers"))
-        return ["full" if index + 1 in attention else "kimi_delta" for index in everything]
+        return ["full" if index % period == offset else "mamba1" for index in range(layers)]
+    if "full_attention_interval" in text or model_type in _GATED_DELTA:
+        every = max(text.number("full_attention_interval", default=4), 1)
+        return ["gated_delta" if (index + 1) % every else "full" for index in range(layers)]
+    return []
+
+
+def _by_flags(text: Fields, layers: int) -> list[Kind]:
+    """A zero or a one a layer."""
     if "attn_type_list" in text:  # MiniMax-01: 0 is lightning attention
         listed = text.per_layer("attn_type_list", layers=layers)
         return ["full" if on else "linear" for on in listed]
     if "hybrid_layer_pattern" in text:  # MiMo: 1 slides
         listed = text.per_layer("hybrid_layer_pattern", layers=layers)
         return ["sliding" if on else "full" for on in listed]
-    if "full_attention_interval" in text or model_type in _GATED_DELTA:
-        every = max(text.number("full_attention_interval", default=4), 1)
-        return ["gated_delta" if (index + 1) % every else "full" for index in everything]
     return []
 
 
 def _by_window(text: Fields, model_type: str, layers: int) -> list[Kind]:
-    """Sliding and chunked attention."""
-    everything = range(layers)
+    """Sliding and chunked attention; full where nothing is said of either."""
     if model_type in {"llama4", "llama4_text"}:
-        rope = text.integers("no_rope_layers")
-        every = max(text.number("no_rope_layer_interval", default=4), 1)
-        if len(rope) >= layers:
-            return ["chunked" if rope[index] else "full" for index in everything]
-        return ["chunked" if (index + 1) % every else "full" for index in everything]
-    if not text.number("sliding_window", most=1 << 40):
+        return _chunked(text, layers)
+    if not text.number("sliding_window", most=MOST_TOKENS):
         return ["full"] * layers
     if model_type in HALF_SLIDING:
-        return ["full" if index % 2 else "sliding" for index in everything]
+        return ["full" if index % 2 else "sliding" for index in range(layers)]
     every = _period(text, model_type)
     if every:
-        return ["sliding" if (index + 1) % every else "full" for index in everything]
-    if not text.flag("use_sliding_window", default=not model_type.startswith("qwen")):
-        return ["full"] * layers
-    first = text.number("max_window_layers")
-    return ["sliding" if index >= first else "full" for index in everything]
+        return ["sliding" if (index + 1) % every else "full" for index in range(layers)]
+    slides = text.flag("use_sliding_window", default=not model_type.startswith("qwen"))
+    first = text.number("max_window_layers") if slides else layers
+    return ["sliding" if index >= first else "full" for index in range(layers)]
+
+
+def _chunked(text: Fields, layers: int) -> list[Kind]:
+    """Llama 4: layers with rotary positions attend within a chunk."""
+    rope = text.integers("no_rope_layers")
+    every = max(text.number("no_rope_layer_interval", default=4), 1)
+    if len(rope) < layers:
+        rope = tuple((index + 1) % every for index in range(layers))
+    return ["chunked" if on else "full" for on in rope[:layers]]
 
 
 def _period(text: Fields, model_type: str) -> int:

@@ -27,7 +27,9 @@ LISTED_WINDOWS = frozenset({"gemma4", "mimo2", "step35", "laguna", "exaone4", "m
 HYBRID_BY_INTERVAL = frozenset({"qwen3next", "qwen35", "qwen35moe"})
 PARALLEL = frozenset({"falcon-h1"})
 MAMBA1 = frozenset({"mamba", "jamba"})
-MAMBA2 = frozenset({"mamba2", "granitehybrid", "nemotron_h", "nemotron_h_moe", "falcon-h1", "plamo2"})
+MAMBA2 = frozenset(
+    {"mamba2", "granitehybrid", "nemotron_h", "nemotron_h_moe", "falcon-h1", "plamo2"}
+)
 RWKV_SHIFTS = {"rwkv6": 2, "rwkv6qwen2": 1, "rwkv7": 2, "arwkv7": 1}
 _FULL_ATTENTION = frozenset({
     "apertus", "arcee", "arctic", "baichuan", "bailingmoe", "bailingmoe2", "bitnet", "bloom", "chameleon",
@@ -44,6 +46,11 @@ _KNOWN = (
     ENCODERS | set(PERIOD) | LISTED_WINDOWS | HYBRID_BY_INTERVAL | MAMBA1 | MAMBA2 | set(RWKV_SHIFTS)
     | _FULL_ATTENTION | {"lfm2", "lfm2moe", "kimi-linear", "t5"}
 )  # fmt: skip
+
+_SUPPOSED = (
+    "The architecture “{}” was not checked: full attention was assumed in every layer that does "
+    "not say otherwise."
+)
 
 
 def from_gguf(metadata: Mapping[str, MetadataValue]) -> Architecture:
@@ -84,11 +91,8 @@ def from_gguf(metadata: Mapping[str, MetadataValue]) -> Architecture:
         encoder_layers=blocks if arch == "t5" else 0,
         kind="encoder-decoder" if arch == "t5" else "encoder" if arch in ENCODERS else "decoder",
         known=known,
-        assumptions=()
-        if known
-        else (f"The architecture “{arch}” was not checked: full attention was assumed in every "
-              "layer that does not say otherwise.",),
-    )  # fmt: skip
+        assumptions=() if known else (_SUPPOSED.format(arch),),
+    )
 
 
 def _layers(fields: Fields, arch: str, hidden: int, count: int) -> tuple[Layer, ...]:
@@ -106,9 +110,7 @@ def _layers(fields: Fields, arch: str, hidden: int, count: int) -> tuple[Layer, 
 
 def _mixers(fields: Fields, arch: str, hidden: int, count: int) -> list[Layer]:
     heads = fields.per_layer("attention.head_count", layers=count)
-    kv_heads = fields.per_layer(
-        "attention.head_count_kv", "attention.head_count", layers=count
-    )
+    kv_heads = fields.per_layer("attention.head_count_kv", "attention.head_count", layers=count)
     recurs = _recurrent_layers(fields, arch, kv_heads)
     slides = _sliding_layers(fields, arch, count)
     state = _state(fields, arch, hidden, max(heads, default=0)) if any(recurs) else (0, 0)
@@ -116,11 +118,15 @@ def _mixers(fields: Fields, arch: str, hidden: int, count: int) -> list[Layer]:
     found = []
     for index in range(count):
         if recurs[index] and arch not in PARALLEL:
-            found.append(Layer(_recurrent_mixer(arch), conv_elements=state[0], state_elements=state[1]))
+            found.append(
+                Layer(_recurrent_mixer(arch), conv_elements=state[0], state_elements=state[1])
+            )
         elif not kv_heads[index] and arch not in ENCODERS:
             found.append(Layer(Mixer.NONE))
         else:
-            layer = _attention(fields, arch, hidden, heads[index], kv_heads[index], slides[index])
+            layer = _attention(
+                fields, arch, hidden, (heads[index], kv_heads[index]), slides=slides[index]
+            )
             if index >= owners:
                 layer = replace(layer, mixer=Mixer.SHARED)
             if recurs[index]:
@@ -130,18 +136,19 @@ def _mixers(fields: Fields, arch: str, hidden: int, count: int) -> list[Layer]:
 
 
 def _attention(
-    fields: Fields, arch: str, hidden: int, heads: int, kv_heads: int, slides: bool
+    fields: Fields, arch: str, hidden: int, heads: tuple[int, int], *, slides: bool
 ) -> Layer:
-    width = fields.number("attention.key_length", default=hidden // max(heads, 1))
+    """One layer's attention; ``heads`` are those of the queries and of the keys."""
+    width = fields.number("attention.key_length", default=hidden // max(heads[0], 1))
     value_width = fields.number("attention.value_length", default=width)
     if arch in ENCODERS:
-        return Layer(Mixer.NONE, heads, kv_heads, width, value_width)
+        return Layer(Mixer.NONE, *heads, width, value_width)
     if "attention.key_length_mla" in fields:
         rank = fields.number("attention.kv_lora_rank", default=value_width)
         indexer = fields.number("attention.indexer.key_length")
-        return Layer(Mixer.MLA, heads, 1, width, rank, indexer_dim=indexer)
+        return Layer(Mixer.MLA, heads[0], 1, width, rank, indexer_dim=indexer)
     if not slides:
-        return Layer(Mixer.FULL, heads, kv_heads, width, value_width)
+        return Layer(Mixer.FULL, *heads, width, value_width)
     width = fields.number("attention.key_length_swa", default=width)
     value_width = fields.number("attention.value_length_swa", default=value_width)
     chunked = arch == "llama4"
@@ -149,7 +156,7 @@ def _attention(
         "attention.sliding_window", default=8192 if chunked else 0, most=MOST_TOKENS
     )
     mixer = Mixer.CHUNKED if chunked else Mixer.SLIDING
-    return Layer(mixer, heads, kv_heads, width, value_width, window)
+    return Layer(mixer, *heads, width, value_width, window)
 
 
 def _sliding_layers(fields: Fields, arch: str, count: int) -> tuple[bool, ...]:

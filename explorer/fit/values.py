@@ -80,6 +80,19 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """One way to place a model on a machine, and what comes of it."""
+
+    verdict: Verdict
+    placement: tuple[Placed, ...]
+    """One a device in use, then the host if it holds anything."""
+    gpu_layers: int = 0
+    """Blocks on accelerators."""
+    host_expert_layers: int = 0
+    """Of those, blocks whose experts stay on the host."""
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
     """An estimate with its spread, in the unit of whoever holds it."""
 

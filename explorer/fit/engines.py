@@ -1,0 +1,48 @@
+"""The engines a model can be judged for, by name.
+
+An engine is a module that answers three questions about one model on one machine; the planner asks
+them in the same way whichever engine it is.
+"""
+
+from typing import Protocol
+
+from explorer.errors import UsageError
+from explorer.fit.architecture import Architecture
+from explorer.fit.llama_cpp.engine import LlamaCpp
+from explorer.fit.values import Engine, Plan, Reason, Scenario
+from explorer.fit.weight_map import WeightMap
+from explorer.hardware.machine import Machine
+
+
+class EngineModel(Protocol):
+    """What the planner needs of an engine."""
+
+    def resolve(
+        self, architecture: Architecture, scenario: Scenario
+    ) -> tuple[Scenario, tuple[str, ...]]:
+        """The scenario with the engine's defaults filled in, and what had to be supposed.
+
+        Raises UsageError for settings the engine does not have.
+        """
+
+    def plan(
+        self, architecture: Architecture, weights: WeightMap, machine: Machine, scenario: Scenario
+    ) -> Plan:
+        """The best placement of a resolved scenario."""
+
+    def reasons(
+        self, architecture: Architecture, weights: WeightMap, plan: Plan, scenario: Scenario
+    ) -> tuple[Reason, ...]:
+        """Why each part of the plan is as large as it is."""
+
+
+_ENGINES: dict[Engine, EngineModel] = {"llama.cpp": LlamaCpp()}
+
+
+def engine_model(name: Engine) -> EngineModel:
+    """The engine of this name. Raises UsageError for one whose memory is not modelled."""
+    if name not in _ENGINES:
+        raise UsageError(
+            f"The memory of “{name}” is not modelled", hint=f"choose {', '.join(_ENGINES)}"
+        )
+    return _ENGINES[name]

@@ -1,0 +1,70 @@
+"""What one model needs under llama.cpp, before it is put anywhere: by block and altogether."""
+
+from dataclasses import dataclass
+
+from explorer.fit.architecture import Architecture
+from explorer.fit.llama_cpp.cache import NOT_WINDOWED, kv_bytes, state_bytes
+from explorer.fit.llama_cpp.compute import Compute, compute
+from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.weight_map import BlockWeights, WeightMap
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Bytes of every part. Blocks are in order; encoder blocks are blocks."""
+
+    block_weights: tuple[int, ...]
+    """Without routed experts."""
+    block_experts: tuple[int, ...]
+    block_kv: tuple[int, ...]
+    block_state: tuple[int, ...]
+    input_weights: int
+    """The token embeddings, which stay on the host whatever is offloaded."""
+    output_weights: int
+    """Output head and final norms; with tied embeddings a second copy of them."""
+    host_output_weights: int
+    """The same on a processor alone, where tied embeddings are stored once."""
+    compute: Compute
+
+
+def windowed(architecture: Architecture) -> bool:
+    """Whether llama.cpp uses this model's sliding window."""
+    return architecture.model_type not in NOT_WINDOWED
+
+
+def demand(
+    architecture: Architecture, weights: WeightMap, settings: Settings, *, cuda: bool = False
+) -> Demand:
+    """The needs of a model in one quantization; vision towers and MTP blocks are not loaded."""
+    slides = windowed(architecture)
+    sizes = {
+        id(layer): (
+            kv_bytes(layer, settings, windowed=slides, cuda=cuda),
+            state_bytes(layer, settings),
+        )
+        for layer in architecture.layers
+    }
+    blocks = aligned(weights.blocks, len(architecture.layers))
+    return Demand(
+        block_weights=tuple([block.dense_bytes for block in blocks]),
+        block_experts=tuple([block.expert_bytes for block in blocks]),
+        block_kv=tuple([sizes[id(layer)][0] for layer in architecture.layers]),
+        block_state=tuple([sizes[id(layer)][1] for layer in architecture.layers]),
+        input_weights=weights.input_bytes,
+        output_weights=(weights.output_bytes or weights.input_bytes) + weights.other_bytes,
+        host_output_weights=weights.output_bytes + weights.other_bytes,
+        compute=compute(architecture, settings, windowed=slides),
+    )
+
+
+def aligned(blocks: tuple[BlockWeights, ...], layers: int) -> tuple[BlockWeights, ...]:
+    """As many blocks as layers: what a header has beyond them is counted with the last one."""
+    if len(blocks) == layers or not layers:
+        return blocks
+    if len(blocks) < layers:
+        return blocks + (BlockWeights(0),) * (layers - len(blocks))
+    rest = blocks[layers - 1 :]
+    last = BlockWeights(
+        sum(block.dense_bytes for block in rest), sum(block.expert_bytes for block in rest)
+    )
+    return (*blocks[: layers - 1], last)

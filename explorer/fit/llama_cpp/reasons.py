@@ -1,0 +1,106 @@
+"""Why each part of a llama.cpp plan is as large as it is."""
+
+from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.llama_cpp import VERSION
+from explorer.fit.llama_cpp.cache import cells, kv_bytes
+from explorer.fit.llama_cpp.demand import windowed
+from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.values import Memory, Plan, Reason
+from explorer.fit.weight_map import WeightMap
+from explorer.units import memory
+
+_SOURCE = f"llama.cpp {VERSION}"
+
+
+def explain(
+    architecture: Architecture, weights: WeightMap, plan: Plan, settings: Settings
+) -> tuple[Reason, ...]:
+    """One reason a part, and one a kind of layer for the KV cache."""
+    total = sum((placed.memory for placed in plan.placement), Memory())
+    return (
+        _weights(weights, total),
+        *_caches(architecture, settings),
+        *_states(architecture, settings, total),
+        _compute(architecture, settings, total),
+        Reason(
+            "overhead", memory(total.overhead), "154 MiB a device + 60 MiB on the host",
+            f"{sum(placed.device != 'host' for placed in plan.placement)} devices",
+            "nvidia-smi against the sum of buffers on one 8 GB card; resident memory of real loads",
+        ),
+    )  # fmt: skip
+
+
+def _weights(weights: WeightMap, total: Memory) -> Reason:
+    copied = total.weights > weights.total_bytes
+    return Reason(
+        "weights", memory(total.weights),
+        "sum of the tensors" + (" + a copy of the embeddings for the output head" if copied else "")
+        + (" - vision and multi-token-prediction tensors, which are not loaded"
+           if weights.vision_bytes or weights.mtp_bytes else ""),
+        f"{weights.quantization}: blocks and head "
+        f"{memory(weights.total_bytes - weights.input_bytes - weights.vision_bytes - weights.mtp_bytes)}"
+        f", embeddings {memory(weights.input_bytes)} on the host",
+        "tensor sizes in the file headers" if weights.exact else "planned by quantization rules",
+    )  # fmt: skip
+
+
+def _caches(architecture: Architecture, settings: Settings) -> list[Reason]:
+    slides = windowed(architecture)
+    found = []
+    for layer, count in _owners(architecture):
+        size = kv_bytes(layer, settings, windowed=slides) * count
+        rows = cells(layer, settings, windowed=slides)
+        streams = 1 if settings.unified else settings.sequences
+        found.append(
+            Reason(
+                f"KV cache, {layer.mixer.value}", memory(size),
+                "layers x cells x KV heads x width of K"
+                + (" (V is a view of K)" if layer.mixer is Mixer.MLA else " and V")
+                + " x bytes an element",
+                f"{count} layers x {streams} x {rows:,} cells x {layer.kv_heads} heads x "
+                f"({layer.head_dim_k}"
+                + ("" if layer.mixer is Mixer.MLA else f" {settings.type_k} + {layer.head_dim_v}")
+                + f" {settings.type_v})",
+                f"{_SOURCE}, llama-kv-cache.cpp and llama-kv-cache-iswa.cpp",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _owners(architecture: Architecture) -> list[tuple[Layer, int]]:
+    """Layers that own a cache, those that differ only in their feed-forward part counted together."""
+    counts: dict[tuple[Mixer, int, int, int, int | None, int], tuple[Layer, int]] = {}
+    for layer, count in architecture.groups:
+        if layer.kv_heads and layer.mixer not in (Mixer.NONE, Mixer.SHARED):
+            key = (layer.mixer, layer.kv_heads, layer.head_dim_k, layer.head_dim_v,
+                   layer.window_tokens, layer.indexer_dim)  # fmt: skip
+            first, before = counts.get(key, (layer, 0))
+            counts[key] = (first, before + count)
+    return list(counts.values())
+
+
+def _states(architecture: Architecture, settings: Settings, total: Memory) -> list[Reason]:
+    recurrent = [(layer, count) for layer, count in architecture.groups if layer.recurrent]
+    if not recurrent:
+        return []
+    layer = recurrent[0][0]
+    count = sum(count for _, count in recurrent)
+    return [
+        Reason(
+            "recurrent state", memory(total.recurrent_state),
+            "layers x sequences x (convolution + state) x 4 bytes",
+            f"{count} {layer.mixer.value} layers x {settings.sequences} x "
+            f"({layer.conv_elements:,} + {layer.state_elements:,})",
+            f"{_SOURCE}, llama-memory-recurrent.cpp",
+        )
+    ]  # fmt: skip
+
+
+def _compute(architecture: Architecture, settings: Settings, total: Memory) -> Reason:
+    return Reason(
+        "compute", memory(total.compute),
+        "largest set of activations alive at once in the graph of one micro-batch, and its masks",
+        f"n_ubatch {settings.n_ubatch}, hidden {architecture.hidden:,}, vocabulary "
+        f"{architecture.vocabulary:,}, flash attention {'on' if settings.flash_attention else 'off'}",
+        f"{_SOURCE}, llama-graph.cpp and ggml-alloc.c",
+    )  # fmt: skip

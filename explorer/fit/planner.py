@@ -1,0 +1,122 @@
+"""Whether and how a model runs on a machine: the verdict, its memory part by part, and its speed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from explorer.errors import UsageError
+from explorer.fit.architecture import Architecture
+from explorer.fit.engines import EngineModel, engine_model
+from explorer.fit.values import Answer, Memory, Scenario, Speed, Verdict
+from explorer.fit.weight_map import WeightMap
+from explorer.hardware.machine import Machine
+
+RANK = {verdict: rank for rank, verdict in enumerate(Verdict)}
+LONGEST_CONTEXT = 1 << 20
+"""Where the search for the largest context ends if the model states no limit."""
+STEP_TOKENS = 256
+
+
+def judge(
+    architecture: Architecture,
+    weights: WeightMap,
+    machine: Machine,
+    scenario: Scenario,
+    *,
+    explain: bool = True,
+) -> Answer:
+    """How one quantization of a model runs on a machine.
+
+    Without ``explain`` (for listings) reasons are left out and ``max_context_tokens`` is at least the
+    context asked for, not the largest. Raises UsageError for settings the engine does not have.
+    """
+    engine = engine_model(scenario.engine)
+    resolved, assumptions = engine.resolve(architecture, scenario)
+    resolved = replace(resolved, quantization=weights.quantization)
+    plan = engine.plan(architecture, weights, machine, resolved)
+    fits = plan.verdict is not Verdict.TOO_LARGE
+    most = resolved.context_tokens or 0 if fits else 0
+    if explain:
+        most = max_context(engine, architecture, weights, machine, resolved, verdict=plan.verdict)
+    return Answer(
+        machine=machine,
+        scenario=resolved,
+        verdict=plan.verdict,
+        memory=sum((placed.memory for placed in plan.placement), Memory()),
+        placement=plan.placement,
+        max_context_tokens=most,
+        speed=_speed(),
+        exact=weights.exact,
+        assumptions=assumptions,
+        reasons=engine.reasons(architecture, weights, plan, resolved) if explain else (),
+        gpu_layers=plan.gpu_layers,
+        host_expert_layers=plan.host_expert_layers,
+    )
+
+
+def best(
+    architecture: Architecture,
+    options: Sequence[WeightMap],
+    machine: Machine,
+    scenario: Scenario,
+    *,
+    explain: bool = True,
+) -> Answer:
+    """The highest-quality quantization that runs with the context wanted, by verdict first.
+
+    Among the options that FIT with their reserve the largest is the best, since a larger file keeps more
+    of the weights; failing that the largest that is TIGHT, then the smallest that needs the host, since
+    what is on the host is slow; if nothing runs, the smallest. Raises UsageError without options.
+    """
+    if not options:
+        raise UsageError("No quantization to choose from")
+    engine = engine_model(scenario.engine)
+    resolved, _ = engine.resolve(architecture, scenario)
+    ordered = sorted(options, key=_size, reverse=True)
+    chosen, verdict = ordered[-1], Verdict.TOO_LARGE
+    for option in ordered:
+        plan = engine.plan(architecture, option, machine, resolved)
+        if RANK[plan.verdict] < RANK[verdict] or (plan.verdict is verdict is Verdict.OFFLOAD):
+            chosen, verdict = option, plan.verdict
+        if verdict is Verdict.FITS:
+            break
+    return judge(architecture, chosen, machine, scenario, explain=explain)
+
+
+def max_context(
+    engine: EngineModel,
+    architecture: Architecture,
+    weights: WeightMap,
+    machine: Machine,
+    scenario: Scenario,
+    *,
+    verdict: Verdict,
+) -> int:
+    """Largest context, in steps of 256 tokens or the model's own limit, with no worse a verdict.
+
+    0 if the model does not run at all even with the least context.
+    """
+    limit = architecture.context_tokens or LONGEST_CONTEXT
+    worst = min(RANK[verdict], RANK[Verdict.OFFLOAD])
+
+    def runs(context: int) -> bool:
+        asked = replace(scenario, context_tokens=context)
+        return RANK[engine.plan(architecture, weights, machine, asked).verdict] <= worst
+
+    if runs(limit):
+        return limit
+    low, high = 0, -(-limit // STEP_TOKENS)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if runs(middle * STEP_TOKENS):
+            low = middle
+        else:
+            high = middle
+    return low * STEP_TOKENS
+
+
+def _size(weights: WeightMap) -> int:
+    return weights.total_bytes
+
+
+def _speed() -> Speed:
+    return Speed(None, None, "no basis")
