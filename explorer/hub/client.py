@@ -33,6 +33,7 @@ _ATTEMPTS = 4
 _ATTEMPTS_TO_CONNECT = 2
 _PATIENCE_SECONDS = 8.0
 """The longest pause before a retry; a rate limit that lasts longer is told to the person."""
+_DOWN_SECONDS = 10.0
 _SMALL_BODY = 64 << 10
 _PORTS = {"http": 80, "https": 443}
 
@@ -87,6 +88,7 @@ class Client:
         self._authorization: dict[str, str] = {}
         self._requests = self._bytes = self._busy = 0
         self._seconds = self._busy_since = 0.0
+        self._down_since: float | None = None
 
     @property
     def transfer(self) -> Transfer:
@@ -147,6 +149,7 @@ class Client:
         """
         import httpx2
 
+        self._refuse_if_down(url, subject)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 answer = await self._once(url, subject, params, span, limit)
@@ -154,6 +157,8 @@ class Client:
                 connecting = isinstance(fault, httpx2.ConnectError | httpx2.ConnectTimeout)
                 lasting = isinstance(fault, httpx2.InvalidURL | httpx2.UnsupportedProtocol)
                 if lasting or attempt >= (_ATTEMPTS_TO_CONNECT if connecting else _ATTEMPTS):
+                    if connecting and self.is_own(url):
+                        self._down_since = self._monotonic()
                     raise unreachable(subject, str(fault) or type(fault).__name__) from fault
                 await self._pause(_backoff(attempt))
                 continue
@@ -162,6 +167,14 @@ class Client:
                 return answer
             await self._pause(wait)
         raise unreachable(subject, f"{_ATTEMPTS} attempts failed")
+
+    def _refuse_if_down(self, url: str, subject: Subject) -> None:
+        """A hub that could not be reached a moment ago is not waited for again."""
+        if self._down_since is None or not self.is_own(url):
+            return
+        if self._monotonic() - self._down_since < _DOWN_SECONDS:
+            raise unreachable(subject, "no connection a moment ago")
+        self._down_since = None
 
     async def _once(
         self,
@@ -242,7 +255,7 @@ class Client:
                 max_keepalive_connections=2 * self._in_flight,
                 keepalive_expiry=30,
             ),
-            timeout=httpx2.Timeout(20, connect=10, pool=None),
+            timeout=httpx2.Timeout(20, connect=5, pool=None),
             headers={"user-agent": agent},
         )
 

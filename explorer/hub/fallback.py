@@ -1,0 +1,107 @@
+"""Two sources as one: the second speaks where the first cannot be reached."""
+
+from collections.abc import AsyncIterator, Mapping
+
+from explorer.errors import HubError, Missing, Offline, RateLimited, Unreachable
+from explorer.hub.source import ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
+from explorer.spans import Reading, T
+
+_NO_ANSWER = (Unreachable, Offline, RateLimited)
+
+
+class Fallback:
+    """A ``Source`` over ``primary``, and over ``secondary`` for what the other cannot be asked.
+
+    A model that only the primary may have is reported with the primary's error, not as missing.
+    ``name`` and ``title`` tell whose the latest answer is.
+    """
+
+    def __init__(self, primary: Source, secondary: Source) -> None:
+        self._primary = primary
+        self._secondary = secondary
+        self._latest = primary
+        self._failure: HubError | None = None
+        self._owners: dict[tuple[ModelRef, str | None], Source] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of the source that answered last."""
+        return self._latest.name
+
+    @property
+    def title(self) -> str:
+        """``Hugging Face``; ``Snapshot of 2026-11-20 (Hugging Face could not be reached)``."""
+        if self._latest is self._primary:
+            return self._primary.title
+        return f"{self._secondary.title} ({self._primary.title} {_reason(self._failure)})"
+
+    @property
+    def transfer(self) -> Transfer:
+        """Both sources' together."""
+        one, other = self._primary.transfer, self._secondary.transfer
+        return Transfer(
+            one.requests + other.requests,
+            one.bytes + other.bytes,
+            one.seconds + other.seconds,
+            one.cached + other.cached,
+        )
+
+    async def close(self) -> None:
+        """Close both."""
+        await self._primary.close()
+        await self._secondary.close()
+
+    async def search(self, query: Query) -> AsyncIterator[Page]:
+        """List the primary's models, or the secondary's if not even a first page can be had."""
+        begun = False
+        try:
+            async for page in self._primary.search(query):
+                begun = True
+                self._latest = self._primary
+                yield page
+        except _NO_ANSWER as failure:
+            if begun:
+                raise
+            self._failure = failure
+        else:
+            return
+        async for page in self._secondary.search(query):
+            self._latest = self._secondary
+            yield page
+
+    async def repo(self, ref: ModelRef) -> Repo:
+        """Look up a model in the primary, else in the secondary."""
+        try:
+            repo = await self._primary.repo(ref)
+        except _NO_ANSWER as failure:
+            self._failure = failure
+            try:
+                repo = await self._secondary.repo(ref)
+            except Missing:
+                raise failure from None
+            self._latest = self._secondary
+        else:
+            self._latest = self._primary
+        self._owners[(repo.ref, repo.commit)] = self._latest
+        return repo
+
+    async def text(self, repo: Repo, path: str) -> str | None:
+        """A small file from the source the model came from."""
+        return await self._owner(repo).text(repo, path)
+
+    async def read(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
+        """Run a parser over a file of the source the model came from."""
+        return await self._owner(repo).read(repo, file, reading)
+
+    async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
+        """All headers in one go, from the source the model came from."""
+        return await self._owner(repo).sharded_headers(repo, index_path)
+
+    def _owner(self, repo: Repo) -> Source:
+        return self._owners.get((repo.ref, repo.commit), self._primary)
+
+
+def _reason(failure: HubError | None) -> str:
+    if isinstance(failure, Offline):
+        return "offline"
+    return "asks to slow down" if isinstance(failure, RateLimited) else "could not be reached"

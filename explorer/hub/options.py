@@ -1,0 +1,58 @@
+"""The sources put together as a person asks for them."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from explorer.hub.fallback import Fallback
+from explorer.hub.huggingface import HuggingFace
+from explorer.hub.local import Local
+from explorer.hub.source import Source
+from explorer.hub.store import Store
+from explorer.hub.stored import Stored
+
+SourceKind: TypeAlias = Literal["auto", "hub", "snapshot", "local"]
+
+
+def is_offline() -> bool:
+    """Whether the environment rules the network out, read as huggingface_hub reads it."""
+    value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return value.upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def open_source(
+    kind: SourceKind = "auto",
+    *,
+    offline: bool = False,
+    endpoint: str | None = None,
+    cache: Path | None = None,
+    folders: Sequence[Path] = (),
+    snapshot: Path | None = None,
+) -> Source:
+    """The source for ``--source`` and ``--offline``; nothing is opened before it is asked.
+
+    ``hub`` is the live hub through the store, ``auto`` the same with the bundled snapshot behind it
+    for when it cannot be reached, ``local`` what lies in ``folders`` and in the caches of other
+    programs. Offline, hub and store answer with what is stored alone. ``cache`` is the store's folder
+    and ``snapshot`` a snapshot's file, each the default where None.
+    """
+    if kind == "local":
+        return Local(folders)
+    if kind == "snapshot":
+        return _open_snapshot(snapshot)
+    hub = _open_hub(endpoint, cache, offline=offline or is_offline())
+    if kind == "hub":
+        return hub
+    return Fallback(hub, _open_snapshot(snapshot))
+
+
+def _open_hub(endpoint: str | None, cache: Path | None, *, offline: bool) -> Source:
+    hub = HuggingFace(endpoint, offline=offline)
+    return Stored(hub, Store(cache), scope=hub.endpoint)
+
+
+def _open_snapshot(path: Path | None) -> Source:
+    from explorer.hub.snapshot import Snapshot
+
+    return Snapshot(path)

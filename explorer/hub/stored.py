@@ -1,0 +1,236 @@
+"""Any source, remembered on disk: a second look costs nothing while it is fresh, and one request later."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict, replace
+
+from explorer.errors import Offline, RateLimited, Unreachable
+from explorer.hub.ranges import run
+from explorer.hub.records import decode_page, decode_repo, encode_page, encode_repo
+from explorer.hub.source import ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
+from explorer.hub.store import Store
+from explorer.spans import Reading, Span, T
+
+FRESH_SECONDS = 15 * 60.0
+"""How long an answer counts as new."""
+
+_NO_ANSWER = (Unreachable, RateLimited, Offline)
+"""When an old answer is better than none."""
+_MOST_STORED_PAGES = 1_000
+
+
+class Stored:
+    """A ``Source`` that asks another one only for what its store does not have.
+
+    What belongs to a commit or a content hash is never asked for again. Listings and look-ups are
+    answered from the store for ``fresh_seconds``, and after that when the source cannot be reached:
+    the answer's age says so. ``scope`` keeps several hubs apart; ``clock`` tells seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        store: Store,
+        *,
+        scope: str = "",
+        fresh_seconds: float = FRESH_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._scope = scope
+        self._fresh_seconds = fresh_seconds
+        self._clock = clock
+        self._cached = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the source that is remembered."""
+        return self._source.name
+
+    @property
+    def title(self) -> str:
+        """The title of the source that is remembered."""
+        return self._source.title
+
+    @property
+    def transfer(self) -> Transfer:
+        """What the source moved, and how many answers the store saved."""
+        return replace(self._source.transfer, cached=self._cached)
+
+    async def close(self) -> None:
+        """Close the source and the store."""
+        await self._source.close()
+        self._store.close()
+
+    async def search(self, query: Query) -> AsyncIterator[Page]:
+        """List models from the store while its pages are fresh, and from the source from there on."""
+        shown: set[str] = set()
+        number = 0
+        while (page := self._page(query, number)) and page.age_seconds <= self._fresh_seconds:
+            self._cached += 1
+            shown |= {row.id for row in page.rows}
+            number += 1
+            yield page
+            if not page.more or number == _MOST_STORED_PAGES:
+                return
+        async for page in self._search_live(query, number):
+            # The ranking may have moved since the pages before were stored.
+            yield replace(page, rows=tuple(row for row in page.rows if row.id not in shown))
+            shown |= {row.id for row in page.rows}
+
+    async def repo(self, ref: ModelRef) -> Repo:
+        """Look up a model: free while fresh, and as it was when the source cannot be reached."""
+        key = self._key("repo", ref.id, ref.revision)
+        answer = self._store.get_answer(key)
+        age = max(self._clock() - answer.stored, 0.0) if answer else 0.0
+        known = decode_repo(answer.body, ref, age) if answer else None
+        if known and age <= self._fresh_seconds:
+            self._cached += 1
+            return known
+        try:
+            repo = await self._source.repo(ref)
+        except _NO_ANSWER:
+            if known is None:
+                raise
+            self._cached += 1
+            return known
+        self._store.put_answer(key, encode_repo(repo))
+        return repo
+
+    async def text(self, repo: Repo, path: str) -> str | None:
+        """A small file, once for each content."""
+        file = next((file for file in repo.files if file.path == path), None)
+        identity = _identity(repo, file) if file else None
+        if file is None or identity is None:
+            return await self._source.text(repo, path)
+        key = self._key("text", identity)
+        answer = self._store.get_answer(key)
+        if answer:
+            self._cached += 1
+            return answer.body.decode(errors="replace")
+        text = await self._source.text(repo, path)
+        if text is not None:
+            self._store.put_answer(key, text.encode())
+        return text
+
+    async def read(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
+        """Run a parser over stored ranges; what is missing is fetched in one go each step."""
+        identity = _identity(repo, file)
+        if identity is None:
+            return await self._source.read(repo, file, reading)
+
+        async def fetch(spans: tuple[Span, ...]) -> tuple[bytes, ...]:
+            return await self._ranges(repo, file, identity, spans)
+
+        return await run(reading, fetch)
+
+    async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
+        """All headers of a sharded model, once for each commit.
+
+        A refusal is remembered for as long as an answer is fresh. The short cut is not taken when the
+        shards' own beginnings are stored already.
+        """
+        key = self._key("headers", repo.listing.id, repo.commit, index_path)
+        answer = self._store.get_answer(key) if repo.commit else None
+        if answer and answer.body:
+            self._cached += 1
+            return await asyncio.to_thread(_split_headers, answer.body)
+        if answer and self._clock() - answer.stored <= self._fresh_seconds:
+            return None
+        if self._has_shards(repo, index_path):
+            return None
+        headers = await self._source.sharded_headers(repo, index_path)
+        if repo.commit:
+            body = _join_headers(headers) if headers else b""
+            await asyncio.to_thread(self._store.put_answer, key, body)
+        return headers
+
+    async def _search_live(self, query: Query, skipped: int) -> AsyncIterator[Page]:
+        """Pages from the source, stored as they come; old ones where it fails."""
+        number = 0
+        try:
+            async for page in self._source.search(query):
+                self._store.put_answer(self._page_key(query, number), encode_page(page))
+                number += 1
+                if number > skipped:
+                    yield page
+        except _NO_ANSWER:
+            number = max(number, skipped)
+            old = self._page(query, number)
+            if old is None:
+                raise
+        else:
+            return
+        while old is not None:
+            self._cached += 1
+            yield old
+            number += 1
+            old = self._page(query, number) if old.more else None
+
+    def _page(self, query: Query, number: int) -> Page | None:
+        answer = self._store.get_answer(self._page_key(query, number))
+        if answer is None:
+            return None
+        return decode_page(answer.body, max(self._clock() - answer.stored, 0.0))
+
+    async def _ranges(
+        self, repo: Repo, file: RepoFile, identity: str, spans: tuple[Span, ...]
+    ) -> tuple[bytes, ...]:
+        clipped = [Span(min(s.start, file.size_bytes), min(s.stop, file.size_bytes)) for s in spans]
+        bodies = {span: self._store.get_blob(identity, span) for span in clipped if span.size > 0}
+        missing = tuple(span for span, body in bodies.items() if body is None)
+        self._cached += len(bodies) - len(missing)
+        if missing:
+            fetched = await self._source.read(repo, file, _grab(missing))
+            pieces = list(zip(missing, fetched, strict=True))
+            bodies.update(pieces)
+            await asyncio.to_thread(self._store.put_blobs, identity, pieces)
+        return tuple(bodies.get(span) or b"" for span in clipped)
+
+    def _has_shards(self, repo: Repo, index_path: str) -> bool:
+        """Whether the beginning of every shard of an index is stored."""
+        stem = index_path.removesuffix(".safetensors.index.json")
+        shards = [
+            identity
+            for file in repo.files
+            if file.path.startswith(f"{stem}-") and file.path.endswith(".safetensors")
+            if (identity := _identity(repo, file))
+        ]
+        return bool(shards) and all(self._store.has_beginning(identity) for identity in shards)
+
+    def _page_key(self, query: Query, number: int) -> str:
+        return self._key("page", json.dumps(asdict(query), sort_keys=True), str(number))
+
+    def _key(self, *parts: str | None) -> str:
+        return json.dumps([self._scope, self._source.name, *parts])
+
+
+def _identity(repo: Repo, file: RepoFile) -> str | None:
+    """What equal bytes share: the content hash, or the path at a commit. None if neither is known."""
+    if file.content_hash:
+        return file.content_hash
+    return f"{repo.listing.id}@{repo.commit}/{file.path}" if repo.commit else None
+
+
+def _grab(spans: tuple[Span, ...]) -> Reading[tuple[bytes, ...]]:
+    """A reading that wants just these ranges."""
+    bodies = yield spans
+    return bodies
+
+
+def _join_headers(headers: Mapping[str, bytes]) -> bytes:
+    """Lengths by path as one line of JSON, then the headers."""
+    lengths = json.dumps({path: len(header) for path, header in headers.items()})
+    return lengths.encode() + b"\n" + b"".join(headers.values())
+
+
+def _split_headers(body: bytes) -> dict[str, bytes]:
+    lengths, _, rest = body.partition(b"\n")
+    headers, start = {}, 0
+    for path, length in json.loads(lengths).items():
+        headers[path] = rest[start : start + length]
+        start += length
+    return headers
