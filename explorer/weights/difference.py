@@ -27,12 +27,13 @@ _ENDINGS = {
 }
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Change:
     """A folded run of tensors that differ in the same way."""
 
     pattern: str
     """Logical name with ranges: ``model.layers.[0-31].mlp.up_proj.weight``."""
-    count: int
+    tensors: int
     before: str
     """Dtype and shape in the first checkpoint; empty if it has none."""
     after: str
