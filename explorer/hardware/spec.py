@@ -175,7 +175,7 @@ def _processor_alone(parts: list[_Part], host: _Host) -> Machine:
         raise UsageError("How much memory has the processor?", hint="write cpu 32GB")
     assumed, note = assumed_host_bandwidth(server=False)
     return Machine(
-        name=f"CPU {units.memory(host.memory)}",
+        name="CPU",
         devices=(),
         host_memory_bytes=host.memory,
         host_available_bytes=assumed_host_available(host.memory),
@@ -188,7 +188,7 @@ def _processor_alone(parts: list[_Part], host: _Host) -> Machine:
 def assumed_host_memory(device_memory_bytes: int) -> int:
     """RAM of a machine nobody described: twice the devices' memory, rounded up to a power of two.
 
-    At least 16 GiB. It gives 64 GiB beside an RTX 4090 and 2 TiB beside eight H100, as they are commonly sold.
+    At least 16 GiB. Gives 64 GiB beside an RTX 4090 and 2 TiB beside eight H100, as they are often sold.
     """
     wanted = max(2 * device_memory_bytes, 16 * units.GIB)
     return int(2 ** math.ceil(math.log2(wanted)))
