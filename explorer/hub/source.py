@@ -85,6 +85,8 @@ class Listing:
     base_models: tuple[str, ...] = ()
     base_relation: str | None = None
     """``quantized``, ``finetune``, ``adapter`` or ``merge``."""
+    size_bytes: int | None = None
+    """What the model takes on disk, for one that lies there."""
     provenance: str = ""
     """Empty for a live answer; otherwise where a stored or bundled figure came from."""
 
