@@ -96,7 +96,6 @@ class Store:
 
     def get_blob(self, content_hash: str, span: Span) -> bytes | None:
         """Bytes of the file with that content; None unless all of them are here."""
-
         row: tuple[int, int, int, bytes, float] | None = self._run(
             lambda database: database.execute(
                 "SELECT rowid, start, packed, body, used FROM blobs"
@@ -140,7 +139,6 @@ class Store:
 
     def get_answer(self, key: str) -> StoredAnswer | None:
         """The latest answer kept under a key."""
-
         row: tuple[int, int, bytes, float, float] | None = self._run(
             lambda database: database.execute(
                 "SELECT rowid, packed, body, stored, used FROM answers WHERE key = ?", (key,)

@@ -1,0 +1,176 @@
+"""Models on this machine's disks, read in place."""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from explorer.errors import FileNotFound, HeaderError, HubError
+from explorer.hub.huggingface import LARGEST_TEXT
+from explorer.hub.ranges import LARGEST_STEP
+from explorer.hub.shelves import LocalModel, find_models, is_weight, open_model
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Transfer
+from explorer.spans import Reading, Span, T, drive
+
+_PAGE_ROWS = 50
+_HASH = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+
+
+class Local:
+    """A ``Source`` over files and folders; nothing goes over a network.
+
+    Models are named by their path. A listing has those in ``folders`` and in the stores of Hugging
+    Face, Ollama and LM Studio, found from ``home`` and ``environment``.
+    """
+
+    name = "local"
+    title = "This machine"
+
+    def __init__(
+        self,
+        folders: Sequence[Path] = (),
+        *,
+        home: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._folders = tuple(folders)
+        self._home = home or Path.home()
+        self._environment = os.environ if environment is None else environment
+        self._models: dict[str, LocalModel] = {}
+        self._read_bytes = 0
+
+    @property
+    def transfer(self) -> Transfer:
+        """Bytes read from files; there are no requests."""
+        return Transfer(bytes=self._read_bytes)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def search(self, query: Query) -> AsyncIterator[Page]:
+        """List models by name, or the latest written first with ``sort="updated"``.
+
+        Tasks and tags are not known of files and do not filter.
+        """
+        rows = await asyncio.to_thread(self._list, query)
+        rows = rows[: query.limit]
+        for start in range(0, max(len(rows), 1), _PAGE_ROWS):
+            page = tuple(rows[start : start + _PAGE_ROWS])
+            yield Page(page, more=start + _PAGE_ROWS < len(rows))
+
+    async def repo(self, ref: ModelRef) -> Repo:
+        """The model at a path and its files; for one shard, all the shards of its model."""
+        return await asyncio.to_thread(self._look_up, ref)
+
+    async def text(self, repo: Repo, path: str) -> str | None:
+        """A small file of the model."""
+        return await asyncio.to_thread(self._text, repo, path)
+
+    async def read(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
+        """Run a parser over ranges of a file."""
+        return await asyncio.to_thread(self._drive, repo, file, reading)
+
+    async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
+        """None: reading the shards is as quick."""
+        del repo, index_path  # the protocol's, and of no use here
+        return None
+
+    def _list(self, query: Query) -> list[Listing]:
+        words = query.text.lower().split()
+        models = {
+            model.path: model
+            for model in find_models(self._folders, self._home, self._environment)
+            if all(word in f"{model.name} {model.path}".lower() for word in words)
+            and (query.author is None or model.name.startswith(f"{query.author}/"))
+        }
+        rows = [_listing(model) for model in models.values()]
+        if query.sort in ("updated", "created"):
+            return sorted(
+                rows, key=lambda row: row.updated or datetime.min.replace(tzinfo=UTC), reverse=True
+            )
+        return sorted(rows, key=lambda row: row.id)
+
+    def _look_up(self, ref: ModelRef) -> Repo:
+        model = self._models[ref.id] = open_model(Path(ref.id))
+        try:
+            files = tuple(
+                RepoFile(name, place.stat().st_size, _content_hash(place))
+                for name, place in model.places.items()
+            )
+            return Repo(ref, _listing(model), model.commit, files)
+        except OSError as fault:
+            raise _failure(ref.id, fault) from fault
+
+    def _model(self, ref: ModelRef) -> LocalModel:
+        return self._models.get(ref.id) or open_model(Path(ref.id))
+
+    def _text(self, repo: Repo, path: str) -> str | None:
+        place = self._model(repo.ref).places.get(path)
+        try:
+            if place is None or place.stat().st_size > LARGEST_TEXT:
+                return None
+            body = place.read_bytes()
+        except OSError as fault:
+            raise _failure(path, fault) from fault
+        self._read_bytes += len(body)
+        return body.decode(errors="replace")
+
+    def _drive(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
+        place = self._model(repo.ref).places.get(file.path)
+        if place is None:
+            raise FileNotFound(f"There is no {file.path} in {repo.ref.id}")
+        try:
+            with place.open("rb") as stream:
+                return drive(reading, lambda span: self._fetch(stream, file, span))
+        except OSError as fault:
+            raise _failure(file.path, fault) from fault
+
+    def _fetch(self, stream: BinaryIO, file: RepoFile, span: Span) -> bytes:
+        if min(span.stop, file.size_bytes) - span.start > LARGEST_STEP:
+            raise HeaderError(f"{file.path} asks for too much", "its header claims to be enormous")
+        stream.seek(span.start)
+        body = stream.read(max(min(span.stop, file.size_bytes) - span.start, 0))
+        self._read_bytes += len(body)
+        return body
+
+
+def _listing(model: LocalModel) -> Listing:
+    found = [place.stat() for place in model.places.values()]
+    suffixes = {Path(name).suffix for name in model.places if is_weight(name)}
+    return Listing(
+        id=str(model.path),
+        author=model.name.split("/")[0] if "/" in model.name else None,
+        sha=model.commit,
+        updated=datetime.fromtimestamp(max((stat.st_mtime for stat in found), default=0.0), UTC),
+        library=suffixes.pop().removeprefix(".") if len(suffixes) == 1 else None,
+        config=_config(model.places.get("config.json")),
+        tags=(model.name,),
+        size_bytes=sum(stat.st_size for stat in found),
+        provenance=f"on disk: {model.origin}" if model.origin else "on disk",
+    )
+
+
+def _config(path: Path | None) -> Mapping[str, object]:
+    try:
+        content = (
+            json.loads(path.read_bytes()) if path and path.stat().st_size < LARGEST_TEXT else None
+        )
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _content_hash(place: Path) -> str | None:
+    """The hash in the name of the blob that a cache's link points to."""
+    name = place.resolve().name.removeprefix("sha256-")
+    return name if _HASH.fullmatch(name) else None
+
+
+def _failure(what: str, fault: OSError) -> HubError:
+    if isinstance(fault, FileNotFoundError):
+        return FileNotFound(f"{what} is gone", hint="it was there a moment ago")
+    return HubError(f"{what} cannot be read", fault.strerror or str(fault), "check its permissions")
