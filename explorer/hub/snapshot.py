@@ -1,0 +1,185 @@
+"""The bundled snapshot as a source: what there is to see without a network.
+
+Listing rows, and for some 300 models their configs and headers. A header's bytes are made from the
+folded tensor list when they are asked for, so that the parsers read them as they read the hub's;
+there is no tensor data behind them.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from importlib.resources import files
+
+from explorer.errors import FileNotFound, ModelNotFound, RevisionNotFound
+from explorer.hub.layout import Shard, component_index, component_shards, index_json
+from explorer.hub.snapshot_codec import Contents, open_snapshot
+from explorer.hub.snapshot_rows import Rows
+from explorer.hub.source import ModelRef, Page, Query, Repo, RepoFile, Transfer
+from explorer.spans import Reading, Span, T, drive
+
+PAGE = 100
+"""Rows of a page."""
+
+_LAID_OUT = 2  # models whose tensor lists are kept unfolded: the one that is open and one beside it
+
+
+def bundled() -> bytes:
+    """The snapshot that comes with the program."""
+    return files("explorer.hub").joinpath("data", "snapshot.bin").read_bytes()
+
+
+class Snapshot:
+    """A ``Source`` over a snapshot's bytes, opened when first asked.
+
+    ``read_bytes`` gives the file; ``now`` the time from which ages count.
+    """
+
+    def __init__(
+        self,
+        read_bytes: Callable[[], bytes] = bundled,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._read_bytes = read_bytes
+        self._now = now
+        self._rows: Rows | None = None
+        self._layouts: dict[str, dict[str, tuple[Shard, ...]]] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """``snapshot``."""
+        return "snapshot"
+
+    @property
+    def title(self) -> str:
+        """``Snapshot of 2026-11``."""
+        return f"Snapshot of {self._opened().contents.date}"
+
+    @property
+    def transfer(self) -> Transfer:
+        """Nothing ever goes over the wire."""
+        return Transfer()
+
+    async def search(self, query: Query) -> AsyncIterator[Page]:
+        """Rows that the hub would list. What trends is not known: the most downloaded stand in.
+
+        When a model was updated is not known either: newest first stands in.
+        """
+        rows = await asyncio.to_thread(self._opened)
+        found = rows.found(query)
+        if query.limit is not None:
+            found = found[: query.limit]
+        age = self._age_seconds()
+        for start in range(0, max(len(found), 1), PAGE):
+            page = tuple(rows.listing(row) for row in found[start : start + PAGE])
+            yield Page(page, start + PAGE < len(found), age)
+
+    async def repo(self, ref: ModelRef) -> Repo:
+        """A model with its files. Raises ModelNotFound for one that is not here, or only listed."""
+        rows = await asyncio.to_thread(self._opened)
+        row = rows.row(ref.id)
+        title = f"snapshot of {rows.contents.date}"
+        if row is None:
+            raise ModelNotFound(f"{ref.id} is not in the {title}", hint=_ONLINE)
+        if row.id not in rows.contents.places:
+            raise ModelNotFound(
+                f"The {title} has only the listing of {row.id}", "not its files", _ONLINE
+            )
+        if ref.revision not in {None, "main"}:
+            raise RevisionNotFound(
+                f"The {title} has no revision {ref.revision} of {row.id}", hint=_ONLINE
+            )
+        held = rows.contents.texts(row.id).files
+        found = tuple(RepoFile(path, size) for path, size in held)
+        return Repo(
+            ModelRef(row.id, ref.revision), rows.listing(row), None, found, self._age_seconds()
+        )
+
+    async def text(self, repo: Repo, path: str) -> str | None:
+        """A config or another small JSON file; None if there is none."""
+        contents = (await asyncio.to_thread(self._opened)).contents
+        if repo.ref.id not in contents.places:
+            return None
+        text = contents.texts(repo.ref.id).texts.get(path)
+        if text is not None or not any(file.path == path for file in repo.files):
+            return text
+        shards = await asyncio.to_thread(self._shards_of_index, repo, path)
+        return index_json(shards) if shards else None
+
+    async def read(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
+        """Run a parser over a header's bytes, in a thread. Bytes behind the header are not given.
+
+        Raises FileNotFound for a path that is no weight file of the model, and what the parser raises.
+        """
+
+        def run() -> T:
+            header = self._shard(repo, file.path).header()
+            return drive(reading, lambda span: _cut(header, span))
+
+        return await asyncio.to_thread(run)
+
+    async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
+        """Headers of all shards; None if ``index_path`` is not the index of a sharded component."""
+        return await asyncio.to_thread(self._headers, repo, index_path)
+
+    async def close(self) -> None:
+        """Let go of what was read."""
+        with self._lock:
+            self._rows = None
+            self._layouts = {}
+
+    def _opened(self) -> Rows:
+        with self._lock:
+            if self._rows is None:
+                self._rows = Rows(open_snapshot(self._read_bytes()))
+            return self._rows
+
+    def _age_seconds(self) -> float:
+        month = datetime.fromisoformat(f"{self._opened().contents.date}-01").replace(tzinfo=UTC)
+        return max((self._now() - month).total_seconds(), 0.0)
+
+    def _headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
+        shards = self._shards_of_index(repo, index_path)
+        return {shard.path: shard.header()[8:] for shard in shards} or None
+
+    def _shards_of_index(self, repo: Repo, index_path: str) -> tuple[Shard, ...]:
+        for folder, shards in self._layout(repo.ref.id).items():
+            if component_index(folder) == index_path and len(shards) > 1:
+                return shards
+        return ()
+
+    def _shard(self, repo: Repo, path: str) -> Shard:
+        for shards in self._layout(repo.ref.id).values():
+            for shard in shards:
+                if shard.path == path:
+                    return shard
+        raise FileNotFound(f"{repo.ref.id} has no weight file {path} in the snapshot", hint=_ONLINE)
+
+    def _layout(self, model: str) -> dict[str, tuple[Shard, ...]]:
+        """Files of each component of a model, unfolded once for all of its shards."""
+        contents = self._opened().contents
+        with self._lock:
+            layout = self._layouts.pop(model, None)
+            if layout is None:
+                layout = _lay_out(contents, model)
+            self._layouts[model] = layout
+            while len(self._layouts) > _LAID_OUT:
+                del self._layouts[next(iter(self._layouts))]
+            return layout
+
+
+_ONLINE = "look it up on the hub when there is a network"
+
+
+def _lay_out(contents: Contents, model: str) -> dict[str, tuple[Shard, ...]]:
+    if model not in contents.places:
+        return {}
+    return {
+        component.folder: component_shards(component.folder, component.groups)
+        for component in contents.components(model)
+    }
+
+
+def _cut(header: bytes, span: Span) -> bytes:
+    return header[span.start : span.stop]

@@ -1,0 +1,109 @@
+"""Rows of the snapshot: found as the hub would find them, shown as listings."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from explorer.hub.snapshot_codec import Contents, Row, damaged
+from explorer.hub.source import Listing, Query
+
+
+class Rows:
+    """The rows of an opened snapshot. Listings are made of those that are shown only."""
+
+    def __init__(self, contents: Contents) -> None:
+        self.contents = contents
+        self._by_name = {row.id.lower(): row for row in contents.rows}
+        self._bases: dict[str, str] | None = None
+
+    def row(self, name: str) -> Row | None:
+        """The row of this name, whatever its case; also of a GGUF repository that a row knows of."""
+        found = self._by_name.get(name.lower())
+        if found is None and name in self._base_of():
+            found = _conversion(name)
+        return found
+
+    def found(self, query: Query) -> list[Row]:
+        """Rows that a query asks for, in its order; those that lack what it sorts by come last.
+
+        GGUF repositories that are merely known by name show when a tag asks for them.
+        """
+        rows: list[Row] = list(self.contents.rows)
+        if any(tag == "gguf" or tag.startswith("base_model:") for tag in query.tags):
+            rows += [
+                _conversion(name) for name in self._base_of() if name.lower() not in self._by_name
+            ]
+        wanted = [row for row in rows if self._matches(row, query)]
+        if query.sort == "likes":
+            wanted.sort(key=lambda row: -(row.likes or 0))
+        elif query.sort in {"created", "updated"}:
+            wanted.sort(key=lambda row: row.created or "", reverse=True)
+        return wanted
+
+    def listing(self, row: Row) -> Listing:
+        """A row as sources give it, with its whole config where the snapshot has it."""
+        said = self.contents.provenances[row.provenance]
+        base = self._base_of().get(row.id)
+        return Listing(
+            id=row.id,
+            author=row.id.partition("/")[0],
+            downloads=row.downloads,
+            likes=row.likes,
+            created=datetime.fromisoformat(row.created).replace(tzinfo=UTC)
+            if row.created
+            else None,
+            task=row.task,
+            library="gguf" if base else None,
+            license=row.license,
+            parameters=row.parameters,
+            parameters_by_dtype=row.parameters_by_dtype,
+            config=self._config(row),
+            tags=self._tags(row),
+            languages=tuple(row.languages),
+            base_models=(base,) if base else (),
+            base_relation="quantized" if base else None,
+            provenance=f"snapshot of {self.contents.date}; {said}",
+        )
+
+    def _config(self, row: Row) -> Mapping[str, Any]:
+        if row.id not in self.contents.places:
+            return {"model_type": row.model_type} if row.model_type else {}
+        text = self.contents.texts(row.id).texts.get("config.json")
+        if text is None:
+            return {}
+        try:
+            config: dict[str, Any] = json.loads(text)
+        except ValueError as error:
+            raise damaged(f"config.json of {row.id}: {error}") from error
+        return config
+
+    def _matches(self, row: Row, query: Query) -> bool:
+        name = row.id.lower()
+        return (
+            all(word in name for word in query.text.lower().split())
+            and (query.author is None or name.partition("/")[0] == query.author.lower())
+            and query.task in {None, row.task}
+            and (not query.tags or set(query.tags) <= set(self._tags(row)))
+        )
+
+    def _tags(self, row: Row) -> tuple[str, ...]:
+        """Tags as the hub derives them from what the row says."""
+        tags = [row.model_type, row.task, *row.languages]
+        tags += [f"license:{row.license}"] if row.license else []
+        if base := self._base_of().get(row.id):
+            tags += ["gguf", f"base_model:{base}", f"base_model:quantized:{base}"]
+        return tuple(tag for tag in tags if tag)
+
+    def _base_of(self) -> Mapping[str, str]:
+        """GGUF repository to the model it holds."""
+        if self._bases is None:
+            self._bases = {
+                name: row.id for row in reversed(self.contents.rows) for name in row.gguf_repos
+            }
+        return self._bases
+
+
+def _conversion(name: str) -> Row:
+    """The row of a repository of which only the name is known."""
+    return Row(name, None, None, None, None, None, None, (), (), None, {}, 0)
