@@ -35,7 +35,7 @@ DEFAULTS: dict[str, dict[str, int]] = {
     },
     "llama": {
         "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 32,
-        "intermediate_size": 11_008, "vocab_size": 32_000, "max_position_embeddings": 2048,
+        "intermediate_size": 11_008, "vocab_size": 32_000,
     },
     "mistral": {
         "num_hidden_layers": 32, "hidden_size": 4096, "num_attention_heads": 32,

@@ -8,6 +8,7 @@ from explorer.fit.llama_cpp.settings import Settings, padded, row_bytes
 
 CUDA_ROW_ELEMENTS = 512
 """CUDA pads the last row of a quantized tensor to this many elements."""
+CUDA_ALIGNMENT = 128
 
 NOT_WINDOWED = frozenset({
     "llama", "mistral", "mistral3", "ministral", "ministral3", "mixtral", "phi3", "phimoe", "phi3small",
@@ -55,7 +56,7 @@ def _tensor(type_name: str, elements: int, rows: int, *, cuda: bool) -> int:
     beyond = elements % CUDA_ROW_ELEMENTS
     if cuda and beyond and type_name not in {"f32", "f16", "bf16"}:
         total += row_bytes(type_name, CUDA_ROW_ELEMENTS - beyond)
-    return total
+    return padded(total, CUDA_ALIGNMENT) if cuda else total
 
 
 def state_bytes(layer: Layer, settings: Settings) -> int:

@@ -1,0 +1,97 @@
+"""llama.cpp's own plans and the models they are of, as kept under ``data``."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from explorer.fit.architecture import Architecture
+from explorer.fit.gguf_metadata import from_gguf
+from explorer.fit.llama_cpp.settings import Settings
+
+DATA = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """One answer of llama.cpp."""
+
+    model: str
+    device: str
+    profile: str
+    settings: Settings
+    gpu_layers: int
+    kv_bytes: int
+    state_bytes: int
+    compute: dict[str, int]
+    """Compute buffer by buffer type."""
+    weights: dict[str, int]
+    """Model buffer by buffer type."""
+
+    @property
+    def whole_on_one(self) -> bool:
+        """Everything on one CUDA device."""
+        return self.device.startswith("1 CUDA") and self.gpu_layers == 999 and self.profile in {
+            "cli", "server",
+        }  # fmt: skip
+
+
+def description(model: str) -> dict[str, Any]:
+    """``metadata`` and ``tensors`` of a model that was asked about."""
+    with gzip.open(DATA / "llama_cpp" / f"{model}.json.gz", "rt") as file:
+        loaded: dict[str, Any] = json.load(file)
+    return loaded
+
+
+def models() -> tuple[str, ...]:
+    """Names of the models that were asked about."""
+    return tuple(
+        sorted(
+            path.name.removesuffix(".json.gz") for path in (DATA / "llama_cpp").glob("*.json.gz")
+        )
+    )
+
+
+@cache
+def architecture(model: str) -> Architecture:
+    """A model's architecture, from its GGUF metadata."""
+    metadata = description(model)["metadata"]
+    return from_gguf(
+        {key: tuple(value) if isinstance(value, list) else value for key, value in metadata.items()}
+    )
+
+
+def plan_rows() -> Iterator[PlanRow]:
+    """All answers."""
+    with gzip.open(DATA / "llama_cpp" / "plan.jsonl.gz", "rt") as file:
+        for line in file:
+            yield _row(json.loads(line))
+
+
+def _row(row: dict[str, Any]) -> PlanRow:
+    asked = row["settings"]
+    settings = Settings(
+        n_ctx=asked["n_ctx"],
+        sequences=asked["n_seq_max"],
+        n_ubatch=asked["n_ubatch"],
+        flash_attention=asked["flash_attn"] == "on",
+        type_k=asked["type_k"],
+        type_v=asked["type_v"],
+        unified=asked["kv_unified"],
+        n_outputs=row["effective"]["n_outputs_max"],
+    )
+    buffers = row["bytes"]["by_buft"]
+    return PlanRow(
+        model=row["model"],
+        device=row["device"],
+        profile=row["profile"],
+        settings=settings,
+        gpu_layers=asked["n_gpu_layers"],
+        kv_bytes=row["bytes"]["kv_attn"],
+        state_bytes=row["bytes"]["rs"],
+        compute={name: parts["compute"] for name, parts in buffers.items()},
+        weights={name: parts["model"] for name, parts in buffers.items()},
+    )
