@@ -190,6 +190,26 @@ def parameters_of(architecture: Architecture) -> int:
     return blocks + hidden * architecture.vocabulary * (1 if _is_tied(architecture) else 2)
 
 
+def active_parameters_of(architecture: Architecture) -> int:
+    """Parameters a token passes through: of the routed experts those the router picks.
+
+    The input embedding is a look-up of one row and left out, unless it is the output head too.
+    """
+    hidden, model_type = architecture.hidden, architecture.model_type
+    blocks = 0
+    for layer, count in architecture.groups:
+        whole = _block_parameters(layer, hidden, model_type)
+        if layer.experts:
+            routed = sum(
+                row.columns * row.rows
+                for row in matrices(layer, hidden, model_type)
+                if row.role.endswith("_exps")
+            )
+            whole -= routed - routed * layer.experts_used // layer.experts
+        blocks += count * whole
+    return blocks + hidden * architecture.vocabulary
+
+
 @lru_cache(maxsize=8192)
 def _block_parameters(layer: Layer, hidden: int, model_type: str) -> int:
     weights = sum(row.columns * row.rows for row in matrices(layer, hidden, model_type))

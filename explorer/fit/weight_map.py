@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from explorer.fit.roles import Part, Section, place
 from explorer.weights.tensors import Tensor
@@ -85,6 +85,28 @@ def from_tensors(
         vision_bytes=ends["vision"],
         mtp_bytes=ends["mtp"] + beyond,
         exact=True,
+    )
+
+
+def scaled_to(weights: WeightMap, total_bytes: int, quantization: str) -> WeightMap:
+    """The same tensors in another quantization whose total is known: every part in proportion."""
+    whole = weights.total_bytes or 1
+
+    def part(size: int) -> int:
+        return size * total_bytes // whole
+
+    return replace(
+        weights,
+        quantization=quantization,
+        blocks=tuple(
+            BlockWeights(part(block.dense_bytes), part(block.expert_bytes))
+            for block in weights.blocks
+        ),
+        input_bytes=part(weights.input_bytes),
+        output_bytes=part(weights.output_bytes),
+        other_bytes=part(weights.other_bytes),
+        vision_bytes=part(weights.vision_bytes),
+        mtp_bytes=part(weights.mtp_bytes),
     )
 
 

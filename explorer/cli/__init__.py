@@ -1,0 +1,53 @@
+"""The command line: a thin face. Standard output is data; diagnostics and progress go to stderr."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from explorer.cli.arguments import parse
+from explorer.errors import ExplorerError, UsageError
+
+INTERRUPTED = 130
+"""What shells expect of a program that Ctrl-C ended."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``weights`` and return its exit code; see the codes in ``weights --help``."""
+    try:
+        options = parse(list(sys.argv[1:] if argv is None else argv))
+        if options.command is None:
+            return _open_ui(options.source, options.offline, getattr(options, "machine", None))
+        from explorer.cli.commands import run
+
+        code = run(options)
+        sys.stdout.flush()
+    except ExplorerError as error:
+        complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader went away (`| head`): nothing to report, and nothing left to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def complain(error: ExplorerError) -> None:
+    """Say on stderr what happened and what to do."""
+    print(f"weights: {error.title}", file=sys.stderr)
+    for line in (error.detail, error.hint):
+        if line:
+            print(f"  {line}", file=sys.stderr)
+
+
+def _open_ui(source: str, offline: bool, machine: str | None) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the UI needs a terminal",
+            hint="in a pipe or a script use: weights search, show, tensors, fit or machine; "
+            "see weights --help",
+        )
+    from explorer.ui.app import run_app
+
+    return run_app(source=source, offline=offline, machine=machine)

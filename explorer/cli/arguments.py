@@ -1,0 +1,197 @@
+"""The options of every command, on argparse: it starts in a third of the time of its alternatives."""
+
+import argparse
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from explorer import __version__
+from explorer.errors import UsageError
+from explorer.units import parse_memory, parse_tokens
+
+MODEL = "org/name, org/name@revision, a hub URL, hf://org/name, or a path to a file or folder"
+EXIT_CODES = (
+    "exit codes: 0 done (fit: it fits), 1 does not fit, 2 usage, 3 not found or gated, "
+    "4 network or hub trouble, 5 malformed file"
+)
+T = TypeVar("T")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are the project's own usage errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found wrong."""
+        raise UsageError(message, hint=f"see {self.prog} --help")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Read the command line. ``command`` is None when only the UI was asked for.
+
+    Raises UsageError; ``--help`` and ``--version`` print and exit as argparse does.
+    """
+    return build().parse_args(argv)
+
+
+def build() -> Parser:
+    """The whole command line, also for the documentation and the test that holds it true."""
+    parser = Parser(
+        prog="weights",
+        description="Choose among open model weights: what is in them, what they need, on what terms. "
+        "Without a command it opens the terminal UI.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"weights-explorer {__version__}")
+    _common(parser, json=False)
+    _machine(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    _search(_command(commands, "search", "list models, each judged on the machine"))
+    _show(_command(commands, "show", "what a model's files say: parameters, dtypes, license"))
+    _tensors(_command(commands, "tensors", "the tensors of a model, listed or summed by group"))
+    _fit(_command(commands, "fit", "whether, how and how fast models run on a machine"))
+    machine = _command(commands, "machine", "the machine that models are judged on")
+    _machine(machine)
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[Parser]", name: str, summary: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary, epilog=EXIT_CODES)
+    _common(parser, json=True)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser, *, json: bool) -> None:
+    # SUPPRESS lets an option stand before or after the command without the later default winning
+    quiet = argparse.SUPPRESS if json else None
+    group = parser.add_argument_group("where to look")
+    group.add_argument(
+        "--source",
+        choices=["auto", "hub", "snapshot"],
+        default=quiet or "auto",
+        help="the live hub, the bundled snapshot, or the hub with the snapshot behind it (auto)",
+    )
+    group.add_argument(
+        "--offline",
+        action="store_true",
+        default=quiet or False,
+        help="never open a connection: use what is stored, then the snapshot",
+    )
+    if json:
+        parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+
+
+def _machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--machine",
+        metavar="SPEC",
+        default=argparse.SUPPRESS,
+        help='judge on "RTX 4090", "2x A100 80GB, 512 GB", "M4 Max 64GB" or "cpu 32GB" '
+        "instead of this machine",
+    )
+
+
+def _context(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--context",
+        type=_argument(parse_tokens, "a number of tokens such as 32768, 32k or 1M"),
+        metavar="N",
+        help="tokens a sequence may hold: 32768, 32k, 128K, 1M (default: 8K or the model's limit)",
+    )
+
+
+def _search(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("query", nargs="?", default="", metavar="QUERY", help="words in the name")
+    parser.add_argument("--author", metavar="A", help="only models of this user or organisation")
+    parser.add_argument("--task", metavar="T", help="only this task, such as text-generation")
+    parser.add_argument(
+        "--sort",
+        choices=["trending", "downloads", "likes", "updated", "created"],
+        default="trending",
+        help="order of the listing (default: trending)",
+    )
+    parser.add_argument("--fits", action="store_true", help="only models that fit the machine")
+    parser.add_argument(
+        "--license-allows",
+        choices=["commercial", "hosting"],
+        help="only models whose license is known to allow this",
+    )
+    parser.add_argument(
+        "--limit", type=_positive, default=20, metavar="N", help="rows to print (default: 20)"
+    )
+    _machine(parser)
+    _context(parser)
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+
+
+def _tensors(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument(
+        "--filter",
+        default="",
+        metavar="F",
+        help="substring or glob of the name, dtype:bf16, >100M parameters, shape:4096x*, !word",
+    )
+    parser.add_argument(
+        "--group",
+        choices=["module", "layer", "dtype", "file", "component"],
+        help="print totals by group instead of the tensors",
+    )
+
+
+def _fit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", nargs="+", metavar="MODEL", help=MODEL)
+    _machine(parser)
+    _context(parser)
+    parser.add_argument("--sequences", type=_positive, default=1, metavar="N", help="at once")
+    parser.add_argument(
+        "--engine", choices=["llama.cpp"], default="llama.cpp", help="whose memory rules to follow"
+    )
+    parser.add_argument("--quant", metavar="Q", help="Q4_K_M, Q8_0, BF16, ...: default the best")
+    parser.add_argument("--kv-dtype", metavar="T", help="f16 (default), q8_0, q4_0, ...")
+    parser.add_argument(
+        "--batch-tokens", type=_positive, metavar="N", help="the engine's step (llama.cpp: 512)"
+    )
+    parser.add_argument("--flash-attention", choices=["on", "off"], default="on")
+    parser.add_argument(
+        "--gpu-layers", type=_gpu_layers, metavar="N|all", help="layers kept on the accelerator"
+    )
+    parser.add_argument(
+        "--reserve",
+        type=_argument(parse_memory, "a size such as 512MiB or 1.5GiB"),
+        metavar="SIZE",
+        help="memory each device keeps free (llama.cpp: 1 GiB)",
+    )
+
+
+def _argument(convert: Callable[[str], T], wanted: str) -> Callable[[str], T]:
+    """A converter whose usage errors read well after argparse's "argument --x:"."""
+
+    def converted(text: str) -> T:
+        try:
+            return convert(text)
+        except UsageError as error:
+            raise argparse.ArgumentTypeError(f"“{text}” is not {wanted}") from error
+
+    return converted
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"“{text}” is not a number above zero")
+    return int(text)
+
+
+def _gpu_layers(text: str) -> int:
+    if text == "all":
+        return ALL_LAYERS
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"“{text}” is neither a number of layers nor “all”")
+    return int(text)
+
+
+ALL_LAYERS = 1_000_000
+"""More layers than any model has: llama.cpp too takes a number past the end for all of them."""

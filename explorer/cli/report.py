@@ -1,0 +1,263 @@
+"""What people read: answers of the core as plain lines of text."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from explorer import units
+from explorer.cli.table import Column, facts, lines
+from explorer.fit.values import Answer, Range, Verdict
+from explorer.hardware.machine import Device, Machine
+from explorer.hub.source import Source
+from explorer.inspection.model import Model
+from explorer.inspection.rows import Row
+from explorer.safetext import safe_line
+from explorer.weights.tensor_table import Row as TensorRow
+from explorer.weights.tensors import Header
+from explorer.weights.tree import Node
+
+VERDICTS = {
+    Verdict.FITS: "+ fits",
+    Verdict.TIGHT: "~ fits, but under the reserve",
+    Verdict.OFFLOAD: "o runs with layers or experts on the host",
+    Verdict.TOO_LARGE: "x does not fit",
+}
+GLYPHS = {verdict: words[0] for verdict, words in VERDICTS.items()}
+
+
+def print_lines(text: Iterable[str]) -> None:
+    """Print lines on standard output."""
+    for line in text:
+        print(line)
+
+
+def note(text: str) -> None:
+    """Say something about the answer on stderr, apart from the data."""
+    print(safe_line(text), file=sys.stderr)
+
+
+def progress(text: str) -> None:
+    """Replace the progress line on stderr; empty removes it."""
+    print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def listing(rows: Sequence[Row]) -> list[str]:
+    """The rows of a listing."""
+    columns = [
+        Column("Model", flexible=True),
+        Column("Params", right=True),
+        Column("Active", right=True),
+        Column("Context", right=True),
+        Column("License"),
+        Column("Best here"),
+        Column("GiB", right=True),
+        Column("Speed", right=True),
+        Column("Downloads", right=True),
+        Column("Updated", right=True),
+    ]
+    return lines(columns, [_listing_cells(row) for row in rows]) if rows else []
+
+
+def _listing_cells(row: Row) -> tuple[str, ...]:
+    best, size, speed = "?", "", ""
+    if row.answer is not None:
+        estimated = "≈" if row.estimated else " "
+        best = f"{GLYPHS[row.answer.verdict]}{estimated}{row.answer.scenario.quantization or '?'}"
+        size = units.gib(row.answer.memory.total)
+        decode = row.answer.speed.decode
+        speed = units.speed(decode.expected) if decode else "?"
+    return (
+        row.listing.id,
+        units.count(row.parameters),
+        units.count(row.active),
+        units.tokens(row.context_tokens),
+        row.license,
+        best,
+        size,
+        speed,
+        units.count(row.listing.downloads),
+        units.age(row.listing.updated or row.listing.created),
+    )
+
+
+def listing_footing(rows: Sequence[Row], machine: Machine, source: str) -> str:
+    """What the listing rests on."""
+    legend = "+ fits  ~ tight  o offload  x too large"
+    if any(row.estimated for row in rows):
+        legend += "  ≈ estimated from the parameter count"
+    return f"{legend} | on {machine.name} | {source}"
+
+
+def machine(value: Machine) -> list[str]:
+    """A machine and what is known of its devices."""
+    pairs = [(f"device {i}", _device(device)) for i, device in enumerate(value.devices)]
+    ram = (
+        f"{units.memory(value.host_memory_bytes)}, {units.memory(value.host_available_bytes)} free"
+    )
+    if value.host_bandwidth_bytes_per_second:
+        ram += f", {value.host_bandwidth_bytes_per_second / 1e9:.0f} GB/s"
+    pairs += [("memory", ram), ("processor", value.processor)]
+    pairs += [("note", text) for text in value.notes]
+    return [safe_line(value.name), *facts(pairs)]
+
+
+def _device(device: Device) -> str:
+    parts = [
+        device.name,
+        units.memory(device.memory_bytes),
+        f"{units.memory(device.available_bytes)} free",
+    ]
+    if device.bandwidth_bytes_per_second:
+        parts.append(f"{device.bandwidth_bytes_per_second / 1e9:.0f} GB/s")
+    return ", ".join([*parts, device.kind])
+
+
+def model(value: Model, source: Source) -> list[str]:
+    """What the files of a model say."""
+    counts, listing_ = value.checkpoint.counts, value.repo.listing
+    bits = counts.bits_per_weight
+    quantization = value.checkpoint.quantization
+    pairs = [
+        ("source", f"{source.title}{_commit(value)}"),
+        ("parameters", f"{counts.parameters:,} ({units.count(counts.parameters)})"),
+        ("active", units.count(value.active_parameters)),
+        ("dtypes", _shares(counts.by_dtype)),
+        ("components", _shares(counts.by_component)),
+        ("stored", f"{units.file_size(counts.stored_bytes)} in {counts.tensors:,} tensors"),
+        ("bits a weight", f"{bits:.2f}" if bits else ""),
+        ("quantization", quantization.description if quantization else ""),
+        *_architecture(value),
+        ("license", value.terms.name),
+        ("gated", listing_.gated or ""),
+        ("provenance", listing_.provenance),
+    ]
+    files = lines(
+        [Column("file", flexible=True), Column("size", right=True), Column("tensors", right=True)],
+        [
+            (shard.path, units.file_size(shard.size_bytes), _tensors_in(shard.header))
+            for shard in value.checkpoint.shards
+        ],
+    )
+    warnings = [f"! {safe_line(text)}" for text in value.warnings]
+    return [safe_line(listing_.id), *facts(pairs), "", *files, *warnings]
+
+
+def _commit(value: Model) -> str:
+    return f" @ {value.repo.commit[:12]}" if value.repo.commit else ""
+
+
+def _tensors_in(header: Header | None) -> str:
+    return "?" if header is None else f"{len(header.tensors):,}"
+
+
+def _shares(counts: Mapping[str, int]) -> str:
+    """``BF16 8.03 B, F32 1.2 K``, largest first; nothing for a single part that is everything."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {units.count(number)}" for name, number in ordered if number)
+
+
+def _architecture(value: Model) -> list[tuple[str, str]]:
+    shape = value.architecture
+    if shape is None:
+        return [("architecture", "unknown: no config.json with a shape, and no GGUF metadata")]
+    kinds = ", ".join(f"{number} {kind}" for kind, number in shape.attention.items())
+    experts = next((layer for layer in shape.layers if layer.experts), None)
+    return [
+        ("architecture", f"{shape.name} ({shape.model_type})"),
+        ("layers", f"{len(shape.layers)}: {kinds}"),
+        ("experts", f"{experts.experts_used} of {experts.experts}" if experts else ""),
+        ("context", units.tokens(shape.context_tokens)),
+    ]
+
+
+def tensors(rows: Sequence[TensorRow]) -> list[str]:
+    """Tensors, a line each."""
+    columns = [
+        Column("tensor", flexible=True),
+        Column("dtype"),
+        Column("shape"),
+        Column("parameters", right=True),
+        Column("bytes", right=True),
+        Column("file"),
+    ]
+    cells = [
+        (
+            row.name,
+            row.dtype,
+            "x".join(map(str, row.shape)) or "scalar",
+            f"{row.parameters:,}",
+            f"{row.size_bytes:,}",
+            row.path,
+        )
+        for row in rows
+    ]
+    return lines(columns, cells)
+
+
+def groups(nodes: Sequence[Node]) -> list[str]:
+    """Totals by group, with each group's share of the bytes."""
+    whole = sum(node.size_bytes for node in nodes)
+    columns = [
+        Column("group", flexible=True),
+        Column("tensors", right=True),
+        Column("parameters", right=True),
+        Column("size", right=True),
+        Column("share", right=True),
+    ]
+    cells = [
+        (
+            node.name,
+            f"{node.tensors:,}",
+            f"{node.parameters:,}",
+            units.file_size(node.size_bytes),
+            units.percent(node.size_bytes, whole),
+        )
+        for node in nodes
+    ]
+    return lines(columns, cells)
+
+
+def answer(value: Model, result: Answer) -> list[str]:
+    """Whether, how and how fast a model runs, with every part of the figure."""
+    memory, scenario = result.memory, result.scenario
+    parts = [
+        ("weights", memory.weights),
+        ("KV cache", memory.kv_cache),
+        ("recurrent state", memory.recurrent_state),
+        ("compute", memory.compute),
+        ("overhead", memory.overhead),
+    ]
+    placed = [
+        (
+            f"  {part.device}",
+            f"{units.memory(part.memory.total)} of {units.memory(part.capacity_bytes)}",
+        )
+        for part in result.placement
+    ]
+    speed = result.speed
+    pairs = [
+        ("verdict", f"{VERDICTS[result.verdict]} on {result.machine.name}"),
+        ("quantization", f"{scenario.quantization}{'' if result.exact else ' (planned size)'}"),
+        (
+            "context",
+            f"{units.tokens(scenario.context_tokens)} x {scenario.sequences}, KV {scenario.kv_dtype}",
+        ),
+        ("needs", units.memory(memory.total)),
+        *[(f"  {name}", units.memory(size)) for name, size in parts if size],
+        ("placed", " " if placed else ""),
+        *placed,
+        (
+            "most context",
+            units.tokens(result.max_context_tokens) if result.max_context_tokens else "",
+        ),
+        ("decode", _speed(speed.decode)),
+        ("prefill", _speed(speed.prefill)),
+        ("basis", speed.basis),
+        *[("assumed", text) for text in result.assumptions],
+    ]
+    return [safe_line(value.repo.listing.id), *facts(pairs), ""]
+
+
+def _speed(value: Range | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{units.speed(value.expected)} ({value.low:.0f} to {value.high:.0f})"

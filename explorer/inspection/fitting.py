@@ -1,0 +1,104 @@
+"""Whether and how an opened model runs: one answer, or one for each quantization and context."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from explorer.errors import UsageError
+from explorer.fit.architecture import Architecture
+from explorer.fit.planner import best, judge
+from explorer.fit.values import Answer, Scenario
+from explorer.fit.weight_map import WeightMap
+from explorer.hardware.machine import Machine
+from explorer.inspection.model import Model
+from explorer.inspection.quantizations import of_model
+
+CONTEXTS = tuple(1024 * 2**power for power in range(2, 11))
+"""Columns of the grid: 4K to 1M tokens, as far as the model goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Answers by quantization and context."""
+
+    quantizations: tuple[str, ...]
+    contexts: tuple[int, ...]
+    cells: tuple[tuple[Answer, ...], ...]
+    """One row a quantization, one cell a context."""
+
+
+def answer(model: Model, machine: Machine, scenario: Scenario) -> Answer:
+    """The answer for the quantization the scenario names, or for the best that runs.
+
+    Raises UsageError for a quantization the model is not offered in, and the model's own errors if
+    none of its headers could be read.
+    """
+    options = of_model(model)
+    if not options:
+        raise _first_problem(model)
+    shape = _shape(model)
+    if scenario.quantization is None:
+        return best(shape, options, machine, scenario)
+    wanted = scenario.quantization.lower()
+    chosen = next((option for option in options if option.quantization.lower() == wanted), None)
+    if chosen is None:
+        names = ", ".join(option.quantization for option in options)
+        raise UsageError(
+            f"“{scenario.quantization}” is not a quantization of {model.id}", hint=f"choose {names}"
+        )
+    return judge(shape, chosen, machine, scenario)
+
+
+def fit_grid(
+    model: Model,
+    machine: Machine,
+    scenario: Scenario,
+    contexts: Sequence[int] | None = None,
+) -> Grid:
+    """Answers for every quantization the model is offered in, at each context up to the model's own."""
+    options, shape = of_model(model), _shape(model)
+    columns = tuple(contexts or grid_contexts(shape))
+    return Grid(
+        tuple(option.quantization for option in options),
+        columns,
+        tuple(
+            tuple(_cell(shape, option, machine, scenario, context) for context in columns)
+            for option in options
+        ),
+    )
+
+
+def grid_contexts(shape: Architecture) -> tuple[int, ...]:
+    """Powers of two from 4K up to the model's own limit, which is the last column."""
+    limit = shape.context_tokens or CONTEXTS[5]
+    below = tuple(context for context in CONTEXTS if context < limit)
+    return (*below, min(limit, CONTEXTS[-1]))
+
+
+def _cell(
+    shape: Architecture, option: WeightMap, machine: Machine, scenario: Scenario, context: int
+) -> Answer:
+    asked = replace(scenario, context_tokens=context)
+    return judge(shape, option, machine, asked, explain=False)
+
+
+def _shape(model: Model) -> Architecture:
+    """The model's shape; if no file tells it, one without layers, which says so."""
+    if model.architecture is not None:
+        return model.architecture
+    return Architecture(
+        name="unknown",
+        model_type="unknown",
+        layers=(),
+        hidden=0,
+        vocabulary=0,
+        context_tokens=None,
+        known=False,
+        assumptions=("No file tells the model's shape: only the weights are counted.",),
+    )
+
+
+def _first_problem(model: Model) -> Exception:
+    errors = [shard.error for shard in model.checkpoint.shards if shard.error] + [*model.problems]
+    if errors:
+        return errors[0]
+    return UsageError(f"{model.id} has no weights to judge")

@@ -1,0 +1,89 @@
+"""A model as far as it has been read: its files, configuration and headers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from explorer.errors import ExplorerError, HeaderError
+from explorer.fit.architecture import Architecture
+from explorer.fit.gguf_metadata import from_gguf
+from explorer.hub.source import Repo
+from explorer.license.terms import Terms, terms_for
+from explorer.weights.checkpoint import Checkpoint, Shard, active_parameters
+from explorer.weights.layout import FileGroup, Layout
+
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model opened from a source. Each shard that arrives makes a new value."""
+
+    repo: Repo
+    documents: Mapping[str, Mapping[str, Any]]
+    """The small JSON files that are there and well formed, by path: config.json and the like."""
+    layout: Layout
+    """Which weight files make up the model, and which are variants of it."""
+    reading: tuple[FileGroup, ...]
+    """The groups whose headers are read."""
+    checkpoint: Checkpoint
+    architecture: Architecture | None
+    problems: tuple[ExplorerError, ...] = ()
+    """What could not be read beside the shards, whose errors stand with them."""
+
+    @property
+    def id(self) -> str:
+        """``org/name``, or a path."""
+        return self.repo.listing.id
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """config.json, empty if there is none."""
+        return self.documents.get(CONFIG, {})
+
+    @property
+    def shards_total(self) -> int:
+        """Weight files that make up the model."""
+        return len(self.checkpoint.expected)
+
+    @property
+    def shards_read(self) -> int:
+        """Weight files whose header arrived or failed."""
+        return len(self.checkpoint.shards)
+
+    @property
+    def complete(self) -> bool:
+        """Every header that was asked for has arrived."""
+        return self.checkpoint.complete
+
+    @property
+    def terms(self) -> Terms:
+        """What the license lets one do."""
+        listing = self.repo.listing
+        return terms_for(listing.license, listing.license_name, listing.license_link, listing.id)
+
+    @property
+    def active_parameters(self) -> int | None:
+        """Parameters a token passes through; None while headers are missing, or if they do not tell."""
+        if not self.complete:
+            return None
+        return active_parameters(self.checkpoint, self.config)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a person should know before trusting a figure, a sentence each."""
+        found = [str(problem) for problem in self.problems]
+        found += self.checkpoint.warnings
+        difference = self.checkpoint.hub_difference(self.repo.listing.parameters)
+        return tuple(found + ([difference] if difference else []))
+
+    def with_shard(self, shard: Shard) -> "Model":
+        """The model with one more header, or with the reason why it is missing."""
+        grown = replace(self, checkpoint=self.checkpoint.with_shard(shard))
+        header = shard.header
+        if self.architecture is not None or header is None or header.format != "gguf":
+            return grown
+        try:
+            return replace(grown, architecture=from_gguf(header.metadata))
+        except HeaderError as error:
+            return replace(grown, problems=(*self.problems, error))

@@ -1,0 +1,179 @@
+"""Opening a model: which requests are made, in which order, and what becomes of their answers."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Any
+
+from explorer.errors import ExplorerError, HeaderError
+from explorer.fit.architecture import Architecture
+from explorer.fit.config import from_config
+from explorer.hub.source import ModelRef, Repo, RepoFile, Source
+from explorer.inspection.model import CONFIG, Model
+from explorer.weights.checkpoint import Checkpoint, Shard
+from explorer.weights.formats import reading_for
+from explorer.weights.layout import FileGroup, Layout, lay_out
+from explorer.weights.safetensors import parse_header
+
+DOCUMENTS = (CONFIG, "hf_quant_config.json", "model_index.json", "adapter_config.json")
+CARD = "README.md"
+
+
+async def open_model(
+    source: Source, ref: ModelRef, *, file: str | None = None
+) -> AsyncGenerator[Model]:
+    """Open a model, first without headers, then with each header as it arrives.
+
+    ``file`` picks the group of files that one file belongs to, instead of what a loader would take. A
+    file that cannot be read leaves its error in the model; only a model that cannot be looked up raises.
+    """
+    repo = await source.repo(ref)
+    documents, problems = await _documents(source, repo)
+    layout = lay_out(((entry.path, entry.size_bytes) for entry in repo.files), documents)
+    chosen = _chosen(layout, file)
+    architecture = None
+    try:
+        architecture = _architecture(documents.get(CONFIG, {}))
+    except HeaderError as error:
+        problems.append(error)
+    if not chosen:
+        problems.append(_no_weights(repo))
+    model = Model(
+        repo=repo,
+        documents=documents,
+        layout=layout,
+        reading=chosen,
+        checkpoint=_expecting(chosen, layout, documents),
+        architecture=architecture,
+        problems=tuple(problems),
+    )
+    yield model
+    async for shard in read_shards(source, repo, model.checkpoint.expected):
+        model = model.with_shard(shard)
+        yield model
+
+
+async def read_shards(source: Source, repo: Repo, paths: Iterable[str]) -> AsyncGenerator[Shard]:
+    """The shards of these paths in order of arrival, each with its header or with its error.
+
+    Asks for all headers at once where the source can give them, otherwise for each by range.
+    """
+    files = [file for file in repo.files if file.path in set(paths)]
+    if len(files) > 1:
+        at_once = await _headers_at_once(source, repo, files)
+        for file in [file for file in files if file.path in at_once]:
+            yield await asyncio.to_thread(_parsed, file, at_once[file.path])
+        files = [file for file in files if file.path not in at_once]
+    tasks = [asyncio.create_task(_read(source, repo, file)) for file in files]
+    try:
+        for done in asyncio.as_completed(tasks):
+            yield await done
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def card(source: Source, repo: Repo) -> str | None:
+    """The model card without its front matter; None if there is none."""
+    text = await source.text(repo, CARD)
+    if text is None or not text.startswith("---"):
+        return text
+    head, separator, rest = text[3:].partition("\n---")
+    return rest.lstrip("-").lstrip() if separator and len(head) < len(text) else text
+
+
+async def _documents(
+    source: Source, repo: Repo
+) -> tuple[dict[str, Mapping[str, Any]], list[ExplorerError]]:
+    """The JSON files that are there, and why others could not be read."""
+    present = {file.path for file in repo.files}
+    wanted = [path for path in DOCUMENTS if path in present]
+    found = await asyncio.gather(*(_document(source, repo, path) for path in wanted))
+    documents = {k: v for k, v in zip(wanted, found, strict=True) if isinstance(v, Mapping)}
+    return documents, [item for item in found if isinstance(item, ExplorerError)]
+
+
+async def _document(source: Source, repo: Repo, path: str) -> Mapping[str, Any] | ExplorerError:
+    try:
+        return _json_object(path, await source.text(repo, path) or "{}")
+    except ExplorerError as error:
+        return error
+
+
+def _json_object(path: str, text: str) -> Mapping[str, Any]:
+    """Raises HeaderError for anything but a JSON object."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise HeaderError(f"{path} is not JSON", detail=str(error)[:200]) from error
+    if not isinstance(value, dict):
+        raise HeaderError(f"{path} is not a JSON object")
+    return value
+
+
+def _architecture(config: Mapping[str, Any]) -> Architecture | None:
+    """None if there is no config.json, or one that does not describe a model's shape."""
+    return from_config(config) if config else None
+
+
+def _chosen(layout: Layout, file: str | None) -> tuple[FileGroup, ...]:
+    if file is not None:
+        named = tuple(group for group in layout.groups if file in group.files)
+        if named:
+            return named[:1]
+    return layout.default
+
+
+def _expecting(
+    groups: tuple[FileGroup, ...], layout: Layout, documents: Mapping[str, Mapping[str, Any]]
+) -> Checkpoint:
+    return Checkpoint.expecting(
+        (path for group in groups for path in group.files),
+        groups[0].format if groups else "safetensors",
+        documents.get(CONFIG),
+        documents.get("hf_quant_config.json"),
+        layout.components,
+    )
+
+
+def _no_weights(repo: Repo) -> HeaderError:
+    names = ", ".join(file.path for file in repo.files[:5])
+    return HeaderError(
+        "No weight files that can be read here",
+        detail=f"{len(repo.files)} files: {names}{', …' if len(repo.files) > 5 else ''}",
+        hint="safetensors, GGUF and torch files are read",
+    )
+
+
+async def _headers_at_once(
+    source: Source, repo: Repo, files: list[RepoFile]
+) -> Mapping[str, bytes]:
+    """Header JSON by path from the hub's one-request endpoint; empty where it does not serve."""
+    folder, _, name = files[0].path.rpartition("/")
+    base = name.partition("-0")[0]
+    index = f"{folder}/{base}.safetensors.index.json".lstrip("/")
+    if not any(file.path == index for file in repo.files):
+        return {}
+    try:
+        return await source.sharded_headers(repo, index) or {}
+    except ExplorerError:
+        return {}  # the shards are then read by range, and say what is wrong themselves
+
+
+def _parsed(file: RepoFile, data: bytes) -> Shard:
+    try:
+        return Shard(file.path, file.size_bytes, parse_header(file.path, data, file.size_bytes))
+    except HeaderError as error:
+        return Shard(file.path, file.size_bytes, None, error)
+
+
+async def _read(source: Source, repo: Repo, file: RepoFile) -> Shard:
+    reading = reading_for(file.path, file.size_bytes)
+    if reading is None:
+        error = HeaderError(f"{file.path} is in no format that can be read here")
+        return Shard(file.path, file.size_bytes, None, error)
+    try:
+        header = await source.read(repo, file, reading)
+    except ExplorerError as error:
+        return Shard(file.path, file.size_bytes, None, error)
+    return Shard(file.path, file.size_bytes, header)

@@ -1,0 +1,89 @@
+"""A listing row judged on a machine, with no request of its own."""
+
+from dataclasses import dataclass, replace
+
+from explorer.errors import HeaderError
+from explorer.fit.architecture import Architecture
+from explorer.fit.config import from_config
+from explorer.fit.estimate import from_parameters
+from explorer.fit.planner import best
+from explorer.fit.synthesis import active_parameters_of, parameters_of
+from explorer.fit.values import Answer, Scenario
+from explorer.fit.weight_map import WeightMap
+from explorer.hardware.machine import Machine
+from explorer.hub.source import Listing
+from explorer.inspection.quantizations import of_listing
+from explorer.license.terms import Terms, terms_for
+
+FEWEST_KEYS = 3
+"""A listing's config with no more than these has the type, the classes and the quantization at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a listing tells of a model, and its verdict on a machine."""
+
+    listing: Listing
+    parameters: int | None
+    """Logical, as the hub counts them; from the shape where the hub says nothing."""
+    active: int | None
+    """Passed through by a token; None if the shape was not read."""
+    context_tokens: int | None
+    terms: Terms
+    architecture: Architecture | None
+    options: tuple[WeightMap, ...]
+    """Quantizations it could run in; empty if its size is unknown."""
+    estimated: bool
+    """The shape was supposed from the parameter count, not read from a configuration."""
+    answer: Answer | None = None
+    """None if nothing is known that memory could be computed from."""
+
+    @property
+    def license(self) -> str:
+        """Short name of the license; empty if the listing has none."""
+        return self.terms.name
+
+
+def judge_row(listing: Listing, machine: Machine, scenario: Scenario) -> Row:
+    """A listing row with everything that it alone tells, judged on a machine."""
+    return judge_again(describe(listing), machine, scenario)
+
+
+def judge_again(row: Row, machine: Machine, scenario: Scenario) -> Row:
+    """The same row on another machine or in another scenario; what does not change is kept."""
+    if row.architecture is None or not row.options:
+        return row
+    return replace(
+        row, answer=best(row.architecture, row.options, machine, scenario, explain=False)
+    )
+
+
+def describe(listing: Listing) -> Row:
+    """What a listing row says of a model, before any machine is considered."""
+    shape = _read_shape(listing)
+    gguf = listing.gguf
+    parameters = listing.parameters or (gguf.parameters if gguf else None)
+    estimated = shape is None
+    if shape is None and parameters:
+        shape = from_parameters(parameters, str(listing.config.get("model_type") or ""))
+    context = None if estimated or shape is None else shape.context_tokens
+    return Row(
+        listing=listing,
+        parameters=parameters or (parameters_of(shape) if shape else None),
+        active=None if estimated or shape is None else active_parameters_of(shape),
+        context_tokens=context or (gguf.context_tokens if gguf else None),
+        terms=terms_for(listing.license, listing.license_name, listing.license_link, listing.id),
+        architecture=shape,
+        options=of_listing(shape, parameters, listing.config) if shape else (),
+        estimated=estimated,
+    )
+
+
+def _read_shape(listing: Listing) -> Architecture | None:
+    """The shape, if the listing carries a whole configuration rather than its type alone."""
+    if len(listing.config) <= FEWEST_KEYS:
+        return None
+    try:
+        return from_config(listing.config)
+    except HeaderError:
+        return None
