@@ -71,25 +71,21 @@ def _candidates(reading: Reading) -> tuple[Entry, ...]:
 
 
 def _discrete(reading: Reading, candidates: tuple[Entry, ...], kind: DeviceKind) -> Device:
+    """A card with memory of its own; where several parts share id and size, what they have in common."""
     total = reading.vram_total or 0
-    entry = catalog.closest(candidates, total)
-    named = catalog.lookup(reading.product)
+    fitting = [entry for entry in candidates if catalog.closest([entry], total)]
+    entry = catalog.closest(fitting, total)
+    peaks = {one.fp16_flops for one in fitting}
     return Device(
-        name=_name(reading, candidates, total),
+        name=" / ".join(one.name for one in fitting) or reading.product or f"AMD {reading.pci}",
         kind=kind,
         memory_bytes=total,
         available_bytes=max(0, total - (reading.vram_used or 0)),
         bandwidth_bytes_per_second=entry.bandwidth_bytes_per_second if entry else None,
         memory_kind=entry.memory_kind if entry else None,
-        fp16_flops=entry.fp16_flops if entry and (named or len(candidates) == 1) else None,
+        fp16_flops=peaks.pop() if len(peaks) == 1 else None,
         source=f"sysfs; {entry.source}, {entry.checked}" if entry else "sysfs",
     )
-
-
-def _name(reading: Reading, candidates: tuple[Entry, ...], total: int) -> str:
-    """The product's name; where several parts share a PCI id and a size, all of them."""
-    fitting = [entry.name for entry in candidates if catalog.closest([entry], total)]
-    return " / ".join(fitting) or reading.product or f"AMD {reading.pci}"
 
 
 def _shared(reading: Reading, entry: Entry, host: Host, kind: DeviceKind) -> Device:

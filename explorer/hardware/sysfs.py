@@ -13,7 +13,7 @@ def read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES).decode("utf-8", "replace")
-    except OSError:
+    except (OSError, ValueError):  # a path from a file may hold a null byte
         return ""
 
 

@@ -1,0 +1,1 @@
+"""Machines: the catalog, described ones, and recorded systems."""
