@@ -10,7 +10,8 @@ from pathlib import Path
 WANTED = [
     "explorer/py.typed",
     "explorer/ui/app.tcss",
-    "explorer/hardware/catalog.toml",
+    "explorer/hardware/devices/nvidia.toml",
+    "explorer/hardware/devices/amd.toml",
     "explorer/license/terms.json",
 ]
 SNAPSHOT = "explorer/hub/data/"
