@@ -14,7 +14,7 @@ from typing import NamedTuple
 from explorer.errors import HeaderError
 from explorer.spans import Reading
 from explorer.weights.dtypes import GGML
-from explorer.weights.gguf_reader import FIRST_READ, Reader
+from explorer.weights.gguf_reader import FIRST_READ, PIECE, Reader
 from explorer.weights.gguf_values import read_metadata
 from explorer.weights.problems import Problems, quoted
 from explorer.weights.tensors import Header, MetadataValue, Tensor
@@ -38,13 +38,16 @@ class _Info(NamedTuple):
     offset: int
 
 
-def read_header(path: str, size_bytes: int | None, first_read: int = FIRST_READ) -> Reading[Header]:
+def read_header(
+    path: str, size_bytes: int | None, first_read: int = FIRST_READ, piece: int = PIECE
+) -> Reading[Header]:
     """Read a header by ranges, several at once where the tokenizer makes it long.
 
-    ``path`` names the file in messages; ``size_bytes`` is the size of the whole file if known. Shapes
-    come out row-major. Returns the header; raises HeaderError for what is no GGUF of version 2 or 3.
+    ``path`` names the file in messages; ``size_bytes`` is the size of the whole file if known;
+    ``piece`` is the size of each further range. Shapes come out row-major. Returns the header; raises
+    HeaderError for what is no GGUF of version 2 or 3.
     """
-    reader = Reader(path, size_bytes, Problems())
+    reader = Reader(path, size_bytes, Problems(), piece)
     yield from reader.begin(first_read)
     version = yield from reader.until(lambda: _read_version(reader))
     tensor_count, key_count = yield from reader.until(

@@ -25,11 +25,14 @@ _MAX_FETCHED = 256 << 20  # the longest known header is 16 MB
 class Reader:
     """A cursor, and where it stands in a file of a size that may be known."""
 
-    def __init__(self, path: str, size_bytes: int | None, problems: Problems) -> None:
+    def __init__(
+        self, path: str, size_bytes: int | None, problems: Problems, piece: int = PIECE
+    ) -> None:
         self.path = path
         self.size_bytes = size_bytes
         self.problems = problems
         self.cursor = Cursor()
+        self._piece = piece
         self._fetched = 0
 
     def begin(self, first_read: int) -> Step[None]:
@@ -50,8 +53,8 @@ class Reader:
         """Fetch the next ranges, up to where the list being walked is expected to end."""
         cursor = self.cursor
         wanted = expected_end - max(cursor.end, cursor.position)
-        pieces = min(max(-(-wanted // PIECE), _LEAST_PIECES), _MOST_PIECES)
-        yield from self._fetch(pieces * PIECE)
+        pieces = min(max(-(-wanted // self._piece), _LEAST_PIECES), _MOST_PIECES)
+        yield from self._fetch(pieces * self._piece)
 
     def _fetch(self, size: int) -> Step[None]:
         cursor = self.cursor
@@ -62,7 +65,7 @@ class Reader:
         if self._fetched + stop - start > _MAX_FETCHED:
             self.refuse(f"it goes on after {_MAX_FETCHED >> 20} MiB")
         # A file of unknown size may end within the first piece, so it is asked for in one range.
-        step = stop - start if self.size_bytes is None else max(PIECE, FIRST_READ)
+        step = stop - start if self.size_bytes is None else self._piece
         spans = tuple(Span(at, min(at + step, stop)) for at in range(start, stop, step))
         data = b"".join((yield spans))
         if not data:
