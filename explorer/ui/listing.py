@@ -7,14 +7,14 @@ from textual.cache import LRUCache
 
 from explorer.fit.values import Answer
 from explorer.hub.source import Listing
-from explorer.inspection import Row
+from explorer.inspection.rows import Row
 from explorer.ui.verdicts import LOOKS
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import age, count, memory, speed, tokens
 
 COLUMNS = (
     Column("model", "Model", 22, flex=4, most=60, sortable=False),
-    Column("params", "Params", 7, align="right", sortable=False),
+    Column("params", "Params", 7, align="right", drop=1, sortable=False),
     Column("active", "Active", 7, align="right", drop=5, sortable=False),
     Column("context", "Context", 7, align="right", drop=4, sortable=False),
     Column("license", "License", 11, drop=3, flex=1, most=18, sortable=False),
@@ -74,7 +74,7 @@ def cells(listing: Listing, row: Row | None, now: datetime) -> tuple[Cell, ...]:
     here: tuple[Cell, Cell] = (Run("…", "dim"), "")
     if row is not None:
         figures = (
-            Run(count(row.parameters), "strong" if row.parameters else "dim"),
+            quiet(count(row.parameters)),
             quiet(count(row.active)),
             quiet(tokens(row.context_tokens)),
             quiet(row.license or "?"),
@@ -93,7 +93,7 @@ def cells(listing: Listing, row: Row | None, now: datetime) -> tuple[Cell, ...]:
 def name(model_id: str) -> tuple[Run, ...]:
     """The publisher quiet, the model plain."""
     author, slash, rest = model_id.rpartition("/")
-    return (Run(author + slash, "dim"), Run(rest, "strong")) if slash else (Run(rest, "strong"),)
+    return (Run(author + slash, "dim"), Run(rest))
 
 
 def quiet(text: str) -> Cell:

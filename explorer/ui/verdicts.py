@@ -22,3 +22,12 @@ LOOKS = {
 """Fuller is better: a full disc, a half, an empty one, a cross."""
 
 UNKNOWN = Look("?", "unknown", "dim")
+
+TONES = {
+    "good": "$text-success",
+    "warn": "$text-warning",
+    "accent": "$text-primary",
+    "bad": "$text-error",
+    "dim": "$text-muted",
+}
+"""The tones of the tables as theme variables, for text outside of them."""

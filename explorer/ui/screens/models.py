@@ -21,7 +21,7 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing, ModelRef, Page, Query, Sort, Source
-from explorer.inspection import judge_row
+from explorer.inspection.rows import judge_row
 from explorer.ui.filters import CHOICES
 from explorer.ui.listed import FITS, Listed
 from explorer.ui.listing import COLUMNS, Judge, JudgedRows, remembering
@@ -59,10 +59,24 @@ class ModelsScreen(Screen[None]):
             "slash", "search", "Search", id="models.search", tooltip="Look for a model by name"
         ),
         Binding("s", "choose('sort')", "Sort", id="models.sort", tooltip="Order of the listing"),
-        Binding("f", "choose('fits')", "Fits", id="models.fits", tooltip="Only what runs here"),
-        Binding("t", "choose('task')", "Task", id="models.task", tooltip="Only one task"),
         Binding(
-            "l", "choose('license')", "License", id="models.license", tooltip="Only one license"
+            "f",
+            "choose('fits')",
+            "Fits",
+            show=False,
+            id="models.fits",
+            tooltip="Only what runs here",
+        ),
+        Binding(
+            "t", "choose('task')", "Task", show=False, id="models.task", tooltip="Only one task"
+        ),
+        Binding(
+            "l",
+            "choose('license')",
+            "License",
+            show=False,
+            id="models.license",
+            tooltip="Only one license",
         ),
         Binding("r", "reload", "Reload", show=False, id="models.reload", tooltip="List again"),
         Binding(

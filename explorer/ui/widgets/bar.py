@@ -85,7 +85,7 @@ def _named(memory: Memory, capacity_bytes: int) -> Content:
     free = capacity_bytes - memory.total
     rest = f"· free {gib(free)}" if free >= 0 else f"┃ short of {gib(-free)}"
     tone = "$foreground-muted" if free >= 0 else "$text-error"
-    return Content("   ").join([*held, Content.styled(f"{rest} GiB", tone)])
+    return Content("  ").join([*held, Content.styled(f"{rest} GiB", tone)])
 
 
 def _lettered(memory: Memory, capacity_bytes: int) -> Content:

@@ -11,10 +11,12 @@ from textual.widget import Widget
 from explorer.safetext import safe_line
 
 GAP = 3
+QUIET = frozenset({"any", "trending"})
+"""Values that narrow nothing."""
 
 
 class Chips(Widget):
-    """Shows pairs of a name and a value on one line."""
+    """Shows pairs of a name and a value on one line; the first letter of a name is its key."""
 
     DEFAULT_CSS = """
     Chips { height: 1; width: auto; text-wrap: nowrap; }
@@ -32,8 +34,9 @@ class Chips(Widget):
         """Names quiet, values plain; a value that narrows the list stands out."""
         shown = [
             Content.assemble(
-                (f"{name} ", "$text-muted"),
-                (safe_line(value, 24), "" if value == "any" else "bold $text-accent"),
+                (name[0], "bold underline"),
+                (f"{name[1:]} ", "$text-muted"),
+                (safe_line(value, 24), "" if value in QUIET else "bold $text-accent"),
             )
             for name, value in self.chips
         ]

@@ -11,6 +11,8 @@ from explorer.ui.text import fit_end, fit_middle
 
 GAP = 2
 """Blank cells between two columns."""
+SHRUNK = 8
+"""Cells a flexible column keeps when even the columns that stay have no room."""
 
 
 class Run(NamedTuple):
@@ -81,6 +83,8 @@ def _widths(columns: Sequence[Column], width: int) -> list[int]:
     widths = [column.width for column in columns]
     spare = width - sum(widths) - GAP * (len(columns) - 1)
     growing = [i for i, column in enumerate(columns) if column.flex]
+    if spare < 0 and growing:
+        widths[growing[0]] = max(widths[growing[0]] + spare, SHRUNK)
     while spare > 0 and growing:
         total = sum(columns[i].flex for i in growing)
         shares = {i: max(spare * columns[i].flex // total, 1) for i in growing}

@@ -7,20 +7,11 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from explorer.inspection import Row
+from explorer.inspection.rows import Row
 from explorer.safetext import safe_line
-from explorer.ui.verdicts import LOOKS
+from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
 from explorer.units import count, tokens
-
-TONES = {
-    "good": "$text-success",
-    "warn": "$text-warning",
-    "accent": "$text-primary",
-    "bad": "$text-error",
-    "dim": "$text-muted",
-}
-"""The tones of the tables as theme variables, for text outside of them."""
 
 
 class Preview(Widget):
@@ -28,6 +19,7 @@ class Preview(Widget):
 
     DEFAULT_CSS = """
     Preview { height: 4; padding: 0 2; border-top: solid $panel; }
+    Preview > Static { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     row: reactive[Row | None] = reactive(None)

@@ -53,7 +53,7 @@ class VirtualTable(ScrollView, can_focus=True):
         & > .table--bad { color: $text-error; }
         & > .table--dim { color: $foreground-muted; }
         & > .table--strong { text-style: bold; }
-        & > .table--accent { color: $text-accent; }
+        & > .table--accent { color: $text-primary; }
     }
     """
     HELP = """

@@ -21,6 +21,10 @@ class Title(Widget):
     machine: reactive[Machine | None] = reactive(None)
     scenario: reactive[Scenario] = reactive(Scenario)
 
+    def __init__(self, subject: str = "") -> None:
+        super().__init__()
+        self.set_reactive(Title.subject, subject)
+
     def render(self) -> Content:
         """One line of exactly the widget's width."""
         width = max(self.content_size.width, 1)

@@ -1,0 +1,193 @@
+"""The machine everything is judged for: what was detected, and any other to pick or describe."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.getters import query_one
+from textual.message import Message
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widgets import Footer, Input
+from textual.worker import Worker, WorkerState
+
+from explorer.errors import ExplorerError, UsageError
+from explorer.fit.values import Scenario
+from explorer.hardware.machine import Machine
+from explorer.ui.messages import UseMachine, own_fault
+from explorer.ui.offers import COLUMNS, Offer, cells, describe, from_catalog, matching
+from explorer.ui.widgets.facts import Facts
+from explorer.ui.widgets.rows import ItemRows
+from explorer.ui.widgets.status import State, Status
+from explorer.ui.widgets.table import VirtualTable
+from explorer.ui.widgets.title import Title
+
+
+class MachineScreen(Screen[None]):
+    """Enter uses the machine under the cursor, everywhere and at once."""
+
+    HELP = """
+    ## Machine
+
+    Pick a device of the catalog, or describe a machine in words: `2x RTX 4090, 128 GB`,
+    `M4 Max 64GB`, `cpu 32GB`. Every verdict is then for that machine.
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "escape", "back", "Back", id="machine.back", tooltip="Back, with the machine as it was"
+        ),
+        Binding("slash", "describe", "Describe", id="machine.describe", tooltip="Type a machine"),
+        Binding(
+            "d",
+            "detected",
+            "This machine",
+            id="machine.detected",
+            tooltip="Judge for this machine again",
+        ),
+    ]
+
+    machine: reactive[Machine | None] = reactive(None)
+    detected: reactive[Machine | None] = reactive(None)
+    scenario: reactive[Scenario] = reactive(Scenario)
+    devices: reactive[tuple[Offer, ...]] = reactive(())
+    text: reactive[str] = reactive("")
+
+    table = query_one("#machines", VirtualTable)
+    status = query_one(Status)
+
+    @dataclass
+    class CatalogRead(Message):
+        """The devices of the catalog."""
+
+        devices: tuple[Offer, ...]
+
+    def compose(self) -> ComposeResult:
+        """A line to type in, the machines, and what is known of the one under the cursor."""
+        yield Title("machine").data_bind(MachineScreen.machine, MachineScreen.scenario)
+        yield Input(
+            placeholder="press / and describe a machine: 2x RTX 4090, 128 GB",
+            id="describe",
+            compact=True,
+            max_length=200,
+        )
+        with Container(id="machine-panes"):
+            yield VirtualTable(COLUMNS, empty="no device of this name", widget_id="machines")
+            with VerticalScroll(id="machine-facts", can_focus=False):
+                yield Facts()
+        yield Status()
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Show the detected machine, and read the catalog behind it."""
+        self.table.focus()
+        self._show()
+        self._read_catalog()
+
+    @work(group="catalog", exit_on_error=False)
+    async def _read_catalog(self) -> None:
+        self.post_message(self.CatalogRead(await asyncio.to_thread(from_catalog)))
+
+    @on(CatalogRead)
+    def _take_catalog(self, message: CatalogRead) -> None:
+        self.devices = message.devices
+
+    def watch_machine(self) -> None:
+        """Another machine is in use."""
+        self._show()
+
+    def watch_detected(self) -> None:
+        """The detector is done."""
+        self._show()
+
+    def watch_devices(self) -> None:
+        """The catalog is there."""
+        self._show()
+
+    def watch_text(self) -> None:
+        """Another description."""
+        if self.is_mounted:
+            self.table.restart()
+        self._show()
+
+    def _show(self) -> None:
+        if not self.is_mounted:
+            return
+        offers, problem = matching(self.text, self.detected, self.devices)
+        in_use = self.machine
+        self.table.rows = ItemRows(
+            offers, lambda offer: cells(offer, in_use), lambda offer: offer.key
+        )
+        self._tell(problem if not offers else None)
+        self._describe()
+
+    def _offer(self) -> Offer | None:
+        rows = self.table.rows
+        if isinstance(rows, ItemRows) and len(rows):
+            offer = rows.items[self.table.cursor]
+            return offer if isinstance(offer, Offer) else None
+        return None
+
+    @on(VirtualTable.Highlighted, "#machines")
+    def _describe(self) -> None:
+        """Show what is known of the machine under the cursor."""
+        offer = self._offer()
+        facts = self.query_one(Facts)
+        try:
+            facts.facts = describe(offer.resolve()) if offer else ()
+        except UsageError as error:
+            facts.facts = ()
+            self._tell(error)
+
+    @on(VirtualTable.Selected, "#machines")
+    def _use(self) -> None:
+        """Use it, and go back to where the person came from."""
+        offer = self._offer()
+        if offer is None:
+            return
+        try:
+            machine = offer.resolve()
+        except UsageError as error:
+            self._tell(error)
+        else:
+            self.post_message(UseMachine(machine))
+            self.dismiss()
+
+    def _tell(self, error: ExplorerError | None) -> None:
+        text = "enter uses the machine under the cursor for every verdict"
+        self.status.state = State(text="" if error else text, error=error)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A catalog that cannot be read is told; the detected machine stays."""
+        if event.state is WorkerState.ERROR:
+            error = event.worker.error
+            self._tell(error if isinstance(error, ExplorerError) else own_fault(error))
+
+    # Actions
+
+    def action_describe(self) -> None:
+        """Type a machine."""
+        self.query_one("#describe", Input).focus()
+
+    @on(Input.Changed, "#describe")
+    def _type(self, event: Input.Changed) -> None:
+        self.text = event.value.strip()
+
+    @on(Input.Submitted, "#describe")
+    def _enter(self) -> None:
+        self._use()
+
+    def action_detected(self) -> None:
+        """Judge for this machine again."""
+        self.post_message(UseMachine(None))
+        self.dismiss()
+
+    def action_back(self) -> None:
+        """Leave the line first, then the screen."""
+        if self.query_one("#describe", Input).has_focus:
+            self.table.focus()
+        else:
+            self.dismiss()

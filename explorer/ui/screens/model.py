@@ -1,0 +1,275 @@
+"""One model: how it fits, what is in it, its files and its card, filled in while it is read."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.getters import query_one
+from textual.message import Message
+from textual.reactive import reactive
+from textual.screen import Screen
+from textual.widgets import Footer, Static, TabbedContent, TabPane
+from textual.worker import Worker, WorkerState
+
+from explorer.errors import ExplorerError
+from explorer.fit.values import Scenario
+from explorer.hardware.machine import Machine
+from explorer.hub.source import ModelRef, Source
+from explorer.inspection.model import Model
+from explorer.inspection.opening import open_model, read_shards
+from explorer.safetext import safe_line
+from explorer.ui.messages import own_fault
+from explorer.ui.tabs.card import CardTab
+from explorer.ui.tabs.files import FilesTab
+from explorer.ui.tabs.fit import FitTab
+from explorer.ui.tabs.weights import WeightsTab
+from explorer.ui.widgets.heatmap import HeatMap
+from explorer.ui.widgets.status import State, Status
+from explorer.ui.widgets.table import VirtualTable
+from explorer.ui.widgets.title import Title
+from explorer.units import count, file_size, tokens
+from explorer.weights.checkpoint import Shard
+
+
+class ModelScreen(Screen[None]):
+    """Opens a model and shows it as it arrives."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", id="model.back", tooltip="Back to the list"),
+        Binding("1", "tab('fit')", "Fit", show=False, id="model.fit", tooltip="Show how it fits"),
+        Binding(
+            "2",
+            "tab('weights')",
+            "Weights",
+            show=False,
+            id="model.weights",
+            tooltip="Show its tensors",
+        ),
+        Binding(
+            "3", "tab('files')", "Files", show=False, id="model.files", tooltip="Show its files"
+        ),
+        Binding("4", "tab('card')", "Card", show=False, id="model.card", tooltip="Show its card"),
+        Binding(
+            "R", "retry", "Retry", show=False, id="model.retry", tooltip="Read again what failed"
+        ),
+    ]
+
+    machine: reactive[Machine | None] = reactive(None)
+    scenario: reactive[Scenario] = reactive(Scenario)
+    source: reactive[Source | None] = reactive(None)
+    source_title: reactive[str] = reactive("")
+    source_error: reactive[ExplorerError | None] = reactive(None)
+    model: reactive[Model | None] = reactive(None)
+    looked_at_card: reactive[bool] = reactive(False)
+    error: reactive[ExplorerError | None] = reactive(None)
+    """Why the model, or a part of it, could not be read."""
+    busy: reactive[bool] = reactive(True)
+
+    tabs = query_one(TabbedContent)
+    status = query_one(Status)
+
+    @dataclass
+    class ModelRead(Message):
+        """The model as far as it has been read."""
+
+        model: Model
+
+    @dataclass
+    class ShardRead(Message):
+        """A file that had failed was read again."""
+
+        shard: Shard
+
+    @dataclass
+    class ReadingEnded(Message):
+        """Everything was read that could be, or nothing because of an error."""
+
+        error: ExplorerError | None = None
+
+    def __init__(self, ref: ModelRef) -> None:
+        super().__init__()
+        self._ref = ref
+
+    def compose(self) -> ComposeResult:
+        """Title, the model in a line, the tabs, the status line."""
+        yield Title().data_bind(
+            ModelScreen.machine, ModelScreen.scenario, subject=ModelScreen.source_title
+        )
+        yield Static(identity(self._ref, None), id="identity")
+        with TabbedContent(id="tabs"):
+            with TabPane("Fit", id="fit"):
+                yield FitTab().data_bind(
+                    ModelScreen.model, ModelScreen.machine, ModelScreen.scenario
+                )
+            with TabPane("Weights", id="weights"):
+                yield WeightsTab().data_bind(ModelScreen.model)
+            with TabPane("Files", id="files-pane"):
+                yield FilesTab().data_bind(ModelScreen.model)
+            with TabPane("Card", id="card"):
+                yield CardTab().data_bind(
+                    ModelScreen.model, ModelScreen.source, looked_at=ModelScreen.looked_at_card
+                )
+        yield Status()
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """The map has the keys."""
+        self.query_one(HeatMap).focus()
+        self._show_status()
+
+    # Reading
+
+    def watch_source(self, source: Source | None) -> None:
+        """There is a source now: open the model."""
+        if source is not None:
+            self._read(source)
+
+    def watch_source_error(self, error: ExplorerError | None) -> None:
+        """There is no source."""
+        if error is not None:
+            self.busy, self.error = False, error
+
+    @work(group="reading", exclusive=True, exit_on_error=False)
+    async def _read(self, source: Source) -> None:
+        """Post the model each time another part of it is there."""
+        models = open_model(source, self._ref)
+        try:
+            async for model in models:
+                self.post_message(self.ModelRead(model))
+        except ExplorerError as error:
+            self.post_message(self.ReadingEnded(error))
+        else:
+            self.post_message(self.ReadingEnded())
+        finally:
+            if isinstance(models, AsyncGenerator):
+                await models.aclose()
+
+    @work(group="reading", exclusive=True, exit_on_error=False)
+    async def _read_again(self, source: Source, model: Model) -> None:
+        """Post each of the missing shards that can be read now."""
+        try:
+            async for shard in read_shards(source, model.repo, model.checkpoint.missing):
+                self.post_message(self.ShardRead(shard))
+        except ExplorerError as error:
+            self.post_message(self.ReadingEnded(error))
+        else:
+            self.post_message(self.ReadingEnded())
+
+    @on(ModelRead)
+    def _take_model(self, message: ModelRead) -> None:
+        self.model = message.model
+
+    @on(ShardRead)
+    def _take_shard(self, message: ShardRead) -> None:
+        if self.model is not None:
+            self.model = self.model.with_shard(message.shard)
+
+    @on(ReadingEnded)
+    def _end(self, message: ReadingEnded) -> None:
+        self.busy, self.error = False, message.error
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A fault of the program's own is told like any other, and the screen stays."""
+        if event.state is WorkerState.ERROR:
+            self.busy, self.error = False, own_fault(event.worker.error)
+
+    # Showing
+
+    def watch_model(self, model: Model | None) -> None:
+        """Another part of the model is there."""
+        if self.is_mounted:
+            self.query_one("#identity", Static).update(identity(self._ref, model))
+            self._show_status()
+
+    def watch_busy(self) -> None:
+        """Reading began or ended."""
+        self._show_status()
+
+    def watch_error(self) -> None:
+        """Something went wrong, or is right again."""
+        self._show_status()
+
+    def _show_status(self) -> None:
+        if not self.is_mounted:
+            return
+        model = self.model
+        busy = ""
+        if self.busy:
+            busy = "looking it up" if model is None else "reading headers"
+        error = self.error
+        text = ""
+        if model is not None:
+            failed = [shard.error for shard in model.checkpoint.shards if shard.error is not None]
+            error = error or next(iter([*failed, *model.problems]), None)
+            text = "" if self.busy else "  ·  ".join(model.warnings[:1] if error is None else [])
+        age = model.repo.age_seconds if model else 0.0
+        self.status.state = State(text=text, busy=busy, age_seconds=age, error=error)
+
+    @on(TabbedContent.TabActivated)
+    def _look_at(self, event: TabbedContent.TabActivated) -> None:
+        """Give the keys to what the tab shows; fetch the card when it is first looked at."""
+        pane = event.pane
+        if pane.id == "card":
+            self.looked_at_card = True
+        for kind in (HeatMap, VirtualTable):
+            for widget in pane.query(kind):
+                widget.focus()
+                return
+        for scroll in pane.query("VerticalScroll"):
+            scroll.focus()
+
+    # Actions
+
+    def action_tab(self, name: str) -> None:
+        """Show a tab."""
+        self.tabs.active = "files-pane" if name == "files" else name
+
+    def action_retry(self) -> None:
+        """Read again what failed, or the whole model if nothing came."""
+        if self.source is None or self.busy:
+            return
+        self.busy, self.error = True, None
+        if self.model is None:
+            self._read(self.source)
+        else:
+            self._read_again(self.source, self.model)
+
+    def action_back(self) -> None:
+        """Step out of a filter first, then back to the list."""
+        active = self.tabs.active_pane
+        if active is not None and any(tab.leave() for tab in active.query(WeightsTab)):
+            return
+        self.dismiss()
+
+
+def identity(ref: ModelRef, model: Model | None) -> Content:
+    """The model in a line: name, size, dtypes, context, license."""
+    author, slash, name = ref.id.rpartition("/")
+    line = Content.assemble((safe_line(author + slash), "$text-muted"), (safe_line(name), "bold"))
+    if ref.revision:
+        line += Content.styled(f" @ {safe_line(ref.revision, 40)}", "$text-muted")
+    if model is None:
+        return line
+    counts = model.checkpoint.counts
+    pieces = [line]
+    if counts.parameters:
+        active = model.active_parameters
+        some = f", {count(active)} active" if active not in {None, counts.parameters} else ""
+        pieces.append(Content(f"{count(counts.parameters)} parameters{some}"))
+        pieces.append(
+            Content(" ".join(sorted(counts.by_dtype, key=lambda d: -counts.by_dtype[d])[:3]))
+        )
+        pieces.append(Content(file_size(counts.stored_bytes)))
+    if model.architecture is not None and model.architecture.context_tokens:
+        pieces.append(Content(f"{tokens(model.architecture.context_tokens)} context"))
+    listing = model.repo.listing
+    pieces.append(
+        Content(safe_line(listing.license_name or listing.license or "license unknown", 40))
+    )
+    if listing.gated:
+        pieces.append(Content.styled("gated", "$text-warning"))
+    return Content("  ·  ").join(pieces)

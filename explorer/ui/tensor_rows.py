@@ -1,0 +1,176 @@
+"""Tensors as rows of a table: one each, or as a tree of modules that opens branch by branch."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+
+from explorer.ui.widgets.columns import Cell, Column, Run
+from explorer.units import count, file_size
+from explorer.weights.tensor_table import TensorTable
+from explorer.weights.tree import Node
+
+SHARE_CELLS = 10
+INDENT = "  "
+
+TENSOR_COLUMNS = (
+    Column("name", "Tensor", 24, flex=4, cut="middle"),
+    Column("dtype", "Dtype", 8),
+    Column("shape", "Shape", 16, align="right", drop=2),
+    Column("parameters", "Params", 8, align="right"),
+    Column("size_bytes", "Size", 9, align="right"),
+    Column("component", "Component", 12, drop=3),
+    Column("path", "File", 20, flex=1, most=44, cut="middle", drop=4),
+)
+TREE_COLUMNS = (
+    Column("name", "Module", 24, flex=4, most=72, cut="middle", sortable=False),
+    Column("tensors", "Tensors", 8, align="right", drop=3, sortable=False),
+    Column("params", "Params", 8, align="right", sortable=False),
+    Column("size", "Size", 9, align="right", sortable=False),
+    Column("share", "Share", SHARE_CELLS, drop=2, sortable=False),
+    Column("dtype", "Dtype", 8, drop=1, sortable=False),
+    Column("shape", "Shape", 16, align="right", drop=4, sortable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRows:
+    """The rows of a tensor table that a filter left, in the order they are to be shown."""
+
+    table: TensorTable
+    indices: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def row(self, index: int) -> Sequence[Cell]:
+        """Cells of one tensor."""
+        row = self.table.rows[self.indices[index]]
+        return (
+            row.name,
+            row.dtype,
+            dimensions(row.shape),
+            count(row.parameters) if row.parameters else Run("-", "dim"),
+            file_size(row.size_bytes),
+            Run(row.component, "dim"),
+            Run(row.path, "dim"),
+        )
+
+    def key(self, index: int) -> Hashable:
+        """The file and the name."""
+        row = self.table.rows[self.indices[index]]
+        return row.path, row.name
+
+    def find(self, key: Hashable) -> int | None:
+        """Where a tensor stands now."""
+        rows = self.table.rows
+        for place, index in enumerate(self.indices):
+            if (rows[index].path, rows[index].name) == key:
+                return place
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One visible line of the tree."""
+
+    node: Node
+    path: tuple[str, ...]
+    """Names from the top: what tells it from all others."""
+    opened: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TreeRows:
+    """The lines of the tree that are to be seen, the open ones with what is below them."""
+
+    branches: tuple[Branch, ...]
+    total_bytes: int
+
+    def __len__(self) -> int:
+        return len(self.branches)
+
+    def row(self, index: int) -> Sequence[Cell]:
+        """Cells of one module or tensor."""
+        branch = self.branches[index]
+        node = branch.node
+        table_row = node.table.rows[node.rows[0]] if node.leaf and node.rows else None
+        return (
+            title(branch),
+            Run(f"{node.tensors:,}", "dim"),
+            count(node.parameters) if node.parameters else Run("-", "dim"),
+            file_size(node.size_bytes),
+            Run(share_bar(node.size_bytes, self.total_bytes), "accent"),
+            table_row.dtype if table_row else "",
+            dimensions(table_row.shape) if table_row else "",
+        )
+
+    def key(self, index: int) -> Hashable:
+        """The path from the top."""
+        return self.branches[index].path
+
+    def find(self, key: Hashable) -> int | None:
+        """Where a path stands now."""
+        return next((i for i, b in enumerate(self.branches) if b.path == key), None)
+
+
+@dataclass(slots=True)
+class Opened:
+    """Which branches are open, with their children kept so that nothing is split twice."""
+
+    paths: frozenset[tuple[str, ...]] = frozenset()
+    apart: frozenset[tuple[str, ...]] = frozenset()
+    """Folded layers that are shown one by one."""
+    _children: dict[tuple[tuple[str, ...], bool], tuple[Node, ...]] = field(default_factory=dict)
+
+    def forget_nodes(self) -> None:
+        """The tree was built anew: what is open stays open, over the new nodes."""
+        self._children = {}
+
+    def toggle(self, path: tuple[str, ...]) -> None:
+        """Open a closed branch, close an open one."""
+        self.paths = self.paths ^ {path}
+
+    def toggle_apart(self, path: tuple[str, ...]) -> None:
+        """Show folded layers one by one, or together again."""
+        self.apart = self.apart ^ {path}
+        self.paths = self.paths | {path}
+
+    def below(self, node: Node, path: tuple[str, ...]) -> tuple[Node, ...]:
+        """What is directly below a node."""
+        apart = path in self.apart and node.repeats > 1
+        key = (path, apart)
+        if key not in self._children:
+            self._children[key] = node.members() if apart else node.children()
+        return self._children[key]
+
+    def flatten(self, roots: Sequence[Node], *, everything: bool = False) -> TreeRows:
+        """The visible lines of a tree, from top to bottom; all there are if ``everything`` is open."""
+        lines: list[Branch] = []
+        waiting: list[tuple[Node, tuple[str, ...]]] = [(n, (n.name,)) for n in reversed(roots)]
+        while waiting:
+            node, path = waiting.pop()
+            opened = not node.leaf and (everything or path in self.paths)
+            lines.append(Branch(node, path, opened))
+            if opened:
+                below = self.below(node, path)
+                waiting += [(child, (*path, child.name)) for child in reversed(below)]
+        return TreeRows(tuple(lines), sum(node.size_bytes for node in roots))
+
+
+def title(branch: Branch) -> tuple[Run, ...]:
+    """Indent, mark and name of a branch, with how many layers it stands for."""
+    node = branch.node
+    mark = "  " if node.leaf else "▾ " if branch.opened else "▸ "
+    name = Run(INDENT * (len(branch.path) - 1) + mark + (node.name or "(all)"))
+    return (name, Run(f"  × {node.repeats}", "accent")) if node.repeats > 1 else (name,)
+
+
+def share_bar(part: int, whole: int) -> str:
+    """A share as a bar of eighths of a cell."""
+    eighths = part * SHARE_CELLS * 8 // whole if whole else 0
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "▏" if not full and part else "")
+
+
+def dimensions(shape: Sequence[int]) -> str:
+    """``4096 × 11008``; a scalar has none."""
+    return " × ".join(str(size) for size in shape) if shape else "scalar"
