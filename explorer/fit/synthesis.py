@@ -5,7 +5,7 @@ no cache depends on (low ranks of MLA, biases) are taken as the family has them,
 within a few percent; a published parameter count, where given, settles the rest.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -268,7 +268,7 @@ def plans_from_architecture(
     correction = _correction(architecture, parameters)
     wanted = tuple(file_types)
     return tuple(
-        _plan(architecture, file_type, shapes.values(), types, traits, correction)
+        _plan(architecture, file_type, types, traits=traits, correction=correction)
         for file_type, types in zip(wanted, _types(wanted, layout, traits), strict=True)
     )
 
@@ -301,8 +301,8 @@ def _correction(architecture: Architecture, parameters: int | None) -> tuple[flo
 def _plan(
     architecture: Architecture,
     file_type: str,
-    shapes: Collection[Layer],
     types: tuple[LayerTypes, ...],
+    *,
     traits: Traits,
     correction: tuple[float, int],
 ) -> WeightMap:
@@ -310,7 +310,7 @@ def _plan(
     seen = {
         (id(layer), id(chosen)): _scaled(_block(layer, hidden, model_type, chosen), correction[0])
         for chosen in dict.fromkeys(types)
-        for layer in shapes
+        for layer in {id(layer): layer for layer in architecture.layers}.values()
     }
     blocks = [
         seen[id(layer), id(chosen)]
