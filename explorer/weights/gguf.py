@@ -47,6 +47,8 @@ def read_header(
     ``piece`` is the size of each further range. Shapes come out row-major. Returns the header; raises
     HeaderError for what is no GGUF of version 2 or 3.
     """
+    if size_bytes == 0:
+        raise HeaderError(f"{path} is no GGUF file", "it has 0 bytes")
     reader = Reader(path, size_bytes, Problems(), piece)
     yield from reader.begin(first_read)
     version = yield from reader.until(lambda: _read_version(reader))

@@ -36,6 +36,8 @@ def read_header(path: str, size_bytes: int | None, first_read: int = FIRST_READ)
     ``path`` names the file in messages; ``size_bytes`` is the size of the whole file if known.
     Returns the header; raises HeaderError for what is no safetensors header.
     """
+    if size_bytes == 0:
+        raise HeaderError(f"{path} is no safetensors file", "it has 0 bytes")
     stop = max(first_read, _LENGTH)
     (data,) = yield (Span(0, stop if size_bytes is None else min(stop, size_bytes)),)
     length = _header_length(path, data, size_bytes)
@@ -115,8 +117,7 @@ def _header(
     path: str, document: Document, data_start: int, size_bytes: int | None, problems: Problems
 ) -> Header:
     tensors = document.tensors
-    starts = [tensor.start for tensor in tensors]
-    if starts != sorted(starts):
+    if (ranges := [tensor[3:] for tensor in tensors]) != sorted(ranges):
         tensors = sorted(tensors, key=attrgetter("start", "size_bytes"))
     _check(path, tensors, data_start, size_bytes, problems)
     return Header(

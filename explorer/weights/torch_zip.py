@@ -85,6 +85,8 @@ def read_header(path: str, size_bytes: int | None, first_read: int = FIRST_READ)
             f"{path} cannot be read",
             "a torch archive is read from its end, and its size is not known",
         )
+    if size_bytes == 0:
+        raise HeaderError(f"{path} is no torch archive", "it has 0 bytes")
     file = _File(path, size_bytes)
     ends: tuple[Span, ...] = (Span(0, first_read), Span(size_bytes - TAIL, size_bytes))
     if ends[0].stop >= ends[1].start:
