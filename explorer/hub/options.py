@@ -55,4 +55,4 @@ def _open_hub(endpoint: str | None, cache: Path | None, *, offline: bool) -> Sou
 def _open_snapshot(path: Path | None) -> Source:
     from explorer.hub.snapshot import Snapshot
 
-    return Snapshot(path)
+    return Snapshot() if path is None else Snapshot(path.read_bytes)
