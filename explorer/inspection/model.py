@@ -8,7 +8,8 @@ from explorer.errors import ExplorerError, HeaderError
 from explorer.fit.architecture import Architecture
 from explorer.fit.gguf_metadata import from_gguf
 from explorer.hub.source import Repo
-from explorer.license.terms import Terms, terms_for
+from explorer.license.classify import terms_for
+from explorer.license.terms import Terms
 from explorer.weights.checkpoint import Checkpoint, Shard, active_parameters
 from explorer.weights.layout import FileGroup, Layout
 

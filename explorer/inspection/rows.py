@@ -13,7 +13,8 @@ from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing
 from explorer.inspection.quantizations import of_listing
-from explorer.license.terms import Terms, terms_for
+from explorer.license.classify import terms_for
+from explorer.license.terms import Terms
 
 FEWEST_KEYS = 3
 """A listing's config with no more than these has the type, the classes and the quantization at most."""
