@@ -54,7 +54,14 @@ class Answer:
     def redirect(self) -> str | None:
         """Where the answer points to, absolute; None if it is no redirect."""
         location = self.headers.get("location") if 300 <= self.status < 400 else None
-        return urljoin(self.url, location) if location else None
+        return self.resolve(location) if location else None
+
+    def resolve(self, reference: str) -> str:
+        """An address relative to this answer's own; empty if it cannot be one."""
+        try:
+            return urljoin(self.url, reference)
+        except ValueError:
+            return ""
 
 
 class Client:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from explorer.errors import FileNotFound, HubError, Offline, RateLimited, Unreachable
 from explorer.hub.answers import Subject, unreachable
@@ -178,7 +178,7 @@ class HuggingFace:
     def _following(self, answer: Answer) -> str | None:
         """The next page's address, if it is the hub's own."""
         link = answer.links.get("next")
-        url = urljoin(answer.url, link) if link else None
+        url = answer.resolve(link) if link else None
         return url if url and self._client.is_own(url) else None
 
     async def _tree(self, model: str, revision: str, subject: Subject) -> tuple[RepoFile, ...]:

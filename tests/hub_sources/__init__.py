@@ -1,0 +1,1 @@
+"""Sources of models, driven over real HTTP on loopback and over real files."""
