@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from explorer.fit.architecture import Architecture
-from explorer.fit.synthesis import matrices
+from explorer.fit.synthesis import active_parameters_of
 from explorer.fit.values import Placed, Range, Speed
 from explorer.fit.weight_map import BlockWeights, WeightMap
 from explorer.hardware.machine import Device, Machine
@@ -186,7 +186,7 @@ def estimate(
     experts = any(layer.experts for layer, _ in architecture.groups)
     prompt = None
     if devices and gpu_layers >= len(weights.blocks) and not host_expert_layers:
-        prompt = prefill(devices[0], _active_parameters(architecture), experts=experts)
+        prompt = prefill(devices[0], active_parameters_of(architecture), experts=experts)
     return Speed(found, prompt, _basis(reads, active))
 
 
@@ -197,16 +197,6 @@ def _active(architecture: Architecture, weights: WeightMap) -> float:
     return head + sum(
         active_bytes(block, layer.experts_used, layer.experts) for block, layer in blocks
     )
-
-
-def _active_parameters(architecture: Architecture) -> float:
-    """Parameters at work for a token, the embedding left out; from the shape."""
-    total = 0.0
-    for layer, count in architecture.groups:
-        for row in matrices(layer, architecture.hidden, architecture.model_type):
-            share = layer.experts_used / layer.experts if row.role.endswith("_exps") else 1
-            total += count * row.columns * row.rows * share
-    return total
 
 
 def _reads(

@@ -5,7 +5,7 @@ no cache depends on (low ranks of MLA, biases) are taken as the family has them,
 within a few percent; a published parameter count, where given, settles the rest.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -237,6 +237,19 @@ def _block(layer: Layer, hidden: int, model_type: str, types: LayerTypes) -> Blo
         else:
             dense += size
     return BlockWeights(dense, experts)
+
+
+def block_sizes(
+    layer: Layer, hidden: int, model_type: str, weight_bytes: Callable[[int, int], float]
+) -> BlockWeights:
+    """A block's bytes where a weight of so many columns and rows takes what ``weight_bytes`` says."""
+    dense, experts = 2.0 * hidden * (2 + layer.experts), 0.0  # two norms and the router, at 16 bits
+    for row in matrices(layer, hidden, model_type):
+        if row.role.endswith("_exps"):
+            experts += layer.experts * weight_bytes(row.columns, row.rows // layer.experts)
+        else:
+            dense += weight_bytes(row.columns, row.rows)
+    return BlockWeights(round(dense), round(experts))
 
 
 @lru_cache(maxsize=8192)
