@@ -14,8 +14,8 @@ GIB = 1024**3
 MIB = 1024**2
 
 _BINARY = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(i?)(b?)\s*", re.IGNORECASE)
-_TOKENS = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([km]?)\s*", re.IGNORECASE)
+_SIZE = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([kmgt]?)(i?)(b?)\s*", re.IGNORECASE)
+_TOKENS = re.compile(r"\s*([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*([km]?)\s*", re.IGNORECASE)
 
 
 def memory(size_bytes: float) -> str:

@@ -3,9 +3,13 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from explorer.cli.arguments import parse
 from explorer.errors import ExplorerError, UsageError
+
+if TYPE_CHECKING:
+    from explorer.hub.options import SourceKind
 
 INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended."""
@@ -41,13 +45,27 @@ def complain(error: ExplorerError) -> None:
             print(f"  {line}", file=sys.stderr)
 
 
-def _open_ui(source: str, offline: bool, machine: str | None) -> int:
+def _open_ui(source: "SourceKind", offline: bool, machine: str | None) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the UI needs a terminal",
             hint="in a pipe or a script use: weights search, show, tensors, fit or machine; "
             "see weights --help",
         )
-    from explorer.ui.app import run_app
+    from functools import partial
 
-    return run_app(source=source, offline=offline, machine=machine)
+    from explorer.hardware.detect import detect
+    from explorer.hardware.spec import parse_machine
+    from explorer.hub.options import open_source
+    from explorer.ui.app import WeightsApp
+    from explorer.ui.session import Session
+
+    app = WeightsApp(
+        Session(
+            open_source=partial(open_source, source, offline=offline),
+            detect=detect,
+            machine=parse_machine(machine) if machine else None,
+        )
+    )
+    app.run()
+    return app.return_code or 0

@@ -243,7 +243,6 @@ def answer(value: Model, result: Answer) -> list[str]:
         ),
         ("needs", units.memory(memory.total)),
         *[(f"  {name}", units.memory(size)) for name, size in parts if size],
-        ("placed", " " if placed else ""),
         *placed,
         (
             "most context",

@@ -1,0 +1,141 @@
+"""The commands as a shell sees them: what goes to stdout, what to stderr, and the exit code."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer.cli import main
+from explorer.cli.arguments import build
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a store of its own, and no proxy or token of whoever runs it."""
+    monkeypatch.setenv("WEIGHTS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+
+
+def run(*arguments: str) -> int:
+    return main([*arguments])
+
+
+def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """The JSON that a command printed."""
+    assert run(*arguments, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_fit_answers_from_the_snapshot(capsys: pytest.CaptureFixture[str]) -> None:
+    [answer] = output(
+        capsys, "fit", "Qwen/Qwen3-8B", "--machine", "RTX 4090", "--source", "snapshot"
+    )
+    assert answer["id"] == "Qwen/Qwen3-8B"
+    assert answer["verdict"] == "fits"
+    assert answer["scenario"]["engine"] == "llama.cpp"
+    assert answer["scenario"]["context_tokens"] == 8192
+    # 36 layers x 8 heads x 128 x 2 (keys and values) x 2 bytes x 8192 tokens
+    assert answer["memory"]["kv_cache"] == 36 * 8 * 128 * 2 * 2 * 8192
+    parts = ("weights", "kv_cache", "recurrent_state", "compute", "overhead")
+    assert answer["memory"]["total"] == sum(answer["memory"][part] for part in parts)
+    assert answer["machine"]["devices"][0]["memory_bytes"] == 24 * 1024**3
+
+
+def test_show_counts_what_the_header_says(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = output(capsys, "show", "Qwen/Qwen3-8B", "--source", "snapshot")
+    # the model's published total, and 2 bytes for each of them
+    assert shown["parameters"]["total"] == 8_190_735_360
+    assert shown["stored_bytes"] == 2 * 8_190_735_360
+    assert shown["architecture"]["layers"] == 36
+    assert shown["license"]["id"] == "apache-2.0"
+    assert shown["source"] == "snapshot"
+
+
+def test_tensors_are_filtered_and_grouped(capsys: pytest.CaptureFixture[str]) -> None:
+    source = ("--source", "snapshot")
+    rows = output(capsys, "tensors", "Qwen/Qwen3-8B", "--filter", "*.q_proj.weight", *source)
+    assert len(rows) == 36
+    assert rows[0]["shape"] == [4096, 4096]
+    groups = output(capsys, "tensors", "Qwen/Qwen3-8B", "--group", "component", *source)
+    assert sum(group["parameters"] for group in groups) == 8_190_735_360
+
+
+def test_search_lists_judged_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = output(
+        capsys, "search", "qwen3", "--machine", "RTX 4090", "--source", "snapshot", "--limit", "5"
+    )
+    assert len(rows) == 5
+    assert all("qwen3" in row["id"].lower() for row in rows)
+    assert all(row["fit"]["verdict"] for row in rows if row["fit"])
+
+
+def test_machine_is_read_back(capsys: pytest.CaptureFixture[str]) -> None:
+    machine = output(capsys, "machine", "--machine", "2x RTX 3090, 64 GB")
+    assert [device["memory_bytes"] for device in machine["devices"]] == [24 * 1024**3] * 2
+    assert machine["host_memory_bytes"] == 64 * 1024**3
+    assert "devices" in output(capsys, "machine")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["fit"], 2, "MODEL"),
+        (["fit", "Qwen/Qwen3-8B", "--context", "many"], 2, "number of tokens"),
+        (["fit", "Qwen/Qwen3-8B", "--machine", "RTX 9999"], 2, "RTX 9999"),
+        (["fit", "Qwen/Qwen3-8B", "--quant", "Q9"], 2, "Q4_K_M"),
+        (["show", "no/such-model-here"], 3, "no/such-model-here"),
+        (["show", "./nothing.gguf"], 3, "nothing.gguf"),
+        (["show", "not a name"], 2, "not a name"),
+    ],
+)
+def test_mistakes_end_in_a_clear_line(
+    arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments, "--source", "snapshot") == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert words in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_a_model_that_is_too_large_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("fit", "Qwen/Qwen3-8B", "--machine", "cpu 2GB", "--source", "snapshot") == 1
+    assert "does not fit" in capsys.readouterr().out
+
+
+def test_a_broken_file_exits_with_5(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "model.safetensors"
+    broken.write_bytes(b"\xff" * 64)
+    assert run("show", str(broken)) == 5
+    assert "model.safetensors" in "".join(capsys.readouterr())
+
+
+def test_without_a_terminal_the_ui_says_what_to_run() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "explorer"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    assert "weights search" in ran.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    command = f"{sys.executable} -m explorer tensors Qwen/Qwen3-8B --source snapshot | head -1"
+    ran = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert "Traceback" not in ran.stderr
+    assert "BrokenPipe" not in ran.stderr
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (\w+)  ", build().format_help(), re.MULTILINE)
+    assert "fit" in commands
+    assert [name for name in commands if f"weights {name}" not in readme] == []
