@@ -31,6 +31,8 @@ _SHARD = re.compile(
 _VARIANT = re.compile(
     r"(?P<base>model|diffusion_pytorch_model|pytorch_model|adapter_model)[._](?P<variant>.+)"
 )
+# Meta's tensor-parallel files: `consolidated.00.pth`, `consolidated.01.pth`.
+_NUMBERED = re.compile(r"^consolidated\.[0-9]{2}$")
 _INDEX = re.compile(r"\.(safetensors|bin)\.index(\.[\w-]+)?\.json$")
 _FORMATS: dict[str, Format] = {
     ".safetensors": "safetensors",
@@ -206,6 +208,7 @@ def _parse(path: str, file_format: Format) -> _Parsed:
     parts = 0
     if shard:
         stem, parts = shard["head"] + shard["tail"], int(shard["total"])
+    stem = _NUMBERED.sub("consolidated", stem)
     variant = _VARIANT.fullmatch(stem)
     base, label = (variant["base"], variant["variant"]) if variant else (stem, "")
     return _Parsed(path, folder, base, label, parts, file_format)

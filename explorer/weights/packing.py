@@ -228,7 +228,8 @@ def _group_of(module: str, quantization: Quantization) -> ModuleGroup | None:
     for group in groups:
         if any(matches_target(target, module) for target in group.patterns):
             return group
-    return groups[0]
+    # Class names cannot be told from a header; what is quantized is a linear layer almost always.
+    return quantization.targets.get("Linear", groups[0])
 
 
 def matches_target(target: str, module: str) -> bool:
