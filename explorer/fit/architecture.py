@@ -50,6 +50,14 @@ class Layer:
     """Recurrent kinds: elements of state a sequence."""
     indexer_dim: int = 0
     """Sparse attention: width of the indexer's own key cache."""
+    nope_dim: int = 0
+    """MLA: width a head of the query part without rotary positions."""
+    value_dim: int = 0
+    """MLA: width a head of the values once they are spread from the latent."""
+    inner: int = 0
+    """Recurrent kinds: width of the values that pass the state."""
+    conv_channels: int = 0
+    """Recurrent kinds: channels of the convolution."""
     feed_forward: int = 0
     """Width of the dense feed-forward part; 0 if the block has experts only."""
     experts: int = 0

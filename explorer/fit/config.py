@@ -4,6 +4,7 @@ Keys are those of transformers' configuration classes and of the older names the
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from explorer.errors import HeaderError
@@ -156,10 +157,9 @@ def _joined(mixed: list[Layer], fed: list[tuple[int, int, int, int, int]]) -> tu
     for mixer, feed in zip(mixed, fed, strict=True):
         key = (id(mixer), feed)
         if key not in made:
-            made[key] = Layer(
-                mixer.mixer, mixer.heads, mixer.kv_heads, mixer.head_dim_k, mixer.head_dim_v,
-                mixer.window_tokens, mixer.conv_elements, mixer.state_elements, mixer.indexer_dim,
-                *feed,
+            made[key] = replace(
+                mixer, feed_forward=feed[0], experts=feed[1], experts_used=feed[2],
+                expert_feed_forward=feed[3], shared_feed_forward=feed[4],
             )  # fmt: skip
         layers.append(made[key])
     return tuple(layers)

@@ -10,6 +10,7 @@ from explorer.fit import recurrence
 from explorer.fit.architecture import Layer, Mixer
 from explorer.fit.config_patterns import Kind, kinds_of
 from explorer.fit.fields import MOST_TOKENS, Fields
+from explorer.fit.recurrence import State
 
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads",
          "decoder_attention_heads")  # fmt: skip
@@ -36,16 +37,19 @@ def mixers(text: Fields, model_type: str, layers: int, hidden: int) -> list[Laye
 
 def _layer(kind: Kind, text: Fields, model_type: str, hidden: int) -> Layer:
     if kind in _RECURRENT:
-        conv, state = _RECURRENT[kind](text, hidden)
-        return Layer(_MIXER_OF[kind], conv_elements=conv, state_elements=state)
+        return _remembering(Layer(_MIXER_OF[kind]), _RECURRENT[kind](text, hidden))
     if kind == "none":
         return Layer(Mixer.NONE)
     if kind == "parallel":
-        conv, state = _mamba2(text, hidden)
-        return replace(
-            _attention("full", text, model_type, hidden), conv_elements=conv, state_elements=state
-        )
+        return _remembering(_attention("full", text, model_type, hidden), _mamba2(text, hidden))
     return _attention(kind, text, model_type, hidden)
+
+
+def _remembering(layer: Layer, state: State) -> Layer:
+    return replace(
+        layer, conv_elements=state.conv_elements, state_elements=state.state_elements,
+        inner=state.inner, conv_channels=state.conv_channels,
+    )  # fmt: skip
 
 
 def _attention(kind: Kind, text: Fields, model_type: str, hidden: int) -> Layer:
@@ -80,7 +84,8 @@ def _latent(text: Fields, heads: int) -> Layer:
     rank = text.number("kv_lora_rank")
     return Layer(
         Mixer.MLA, heads, 1, rank + text.number("qk_rope_head_dim"), rank,
-        indexer_dim=text.number("index_head_dim"),
+        indexer_dim=text.number("index_head_dim"), nope_dim=text.number("qk_nope_head_dim"),
+        value_dim=text.number("v_head_dim"),
     )  # fmt: skip
 
 
@@ -134,7 +139,7 @@ def _searched(text: Fields, layers: int, hidden: int) -> list[Layer]:
     return found
 
 
-def _mamba1(text: Fields, hidden: int) -> tuple[int, int]:
+def _mamba1(text: Fields, hidden: int) -> State:
     expand = text.ratio("mamba_expand", "expand", default=2.0)
     return recurrence.mamba(
         kernel=text.number("mamba_d_conv", "conv_kernel", "d_conv", default=4),
@@ -144,7 +149,7 @@ def _mamba1(text: Fields, hidden: int) -> tuple[int, int]:
     )
 
 
-def _mamba2(text: Fields, hidden: int) -> tuple[int, int]:
+def _mamba2(text: Fields, hidden: int) -> State:
     heads = text.number("mamba_n_heads", "mamba_num_heads", "n_mamba_heads", "num_heads")
     width = text.number_or_auto("mamba_d_head", "mamba_head_dim", "mamba_headdim", "head_dim")
     expanded = int(text.ratio("mamba_expand", "expand", default=2.0) * hidden)
@@ -156,7 +161,7 @@ def _mamba2(text: Fields, hidden: int) -> tuple[int, int]:
     )
 
 
-def _gated_delta(text: Fields, hidden: int) -> tuple[int, int]:
+def _gated_delta(text: Fields, hidden: int) -> State:
     heads = text.number("linear_num_value_heads", default=text.number(*HEADS))
     width = hidden // max(heads, 1)
     return recurrence.gated_delta(
@@ -168,7 +173,7 @@ def _gated_delta(text: Fields, hidden: int) -> tuple[int, int]:
     )
 
 
-def _kimi_delta(text: Fields, hidden: int) -> tuple[int, int]:
+def _kimi_delta(text: Fields, hidden: int) -> State:
     linear = text.section("linear_attn_config")
     heads = linear.number("num_heads", default=text.number(*HEADS))
     return recurrence.kimi_delta(
@@ -178,31 +183,32 @@ def _kimi_delta(text: Fields, hidden: int) -> tuple[int, int]:
     )
 
 
-def _linear(text: Fields, hidden: int) -> tuple[int, int]:
+def _linear(text: Fields, hidden: int) -> State:
     """Lightning attention (MiniMax): a square matrix a head, no convolution."""
     heads = text.number(*HEADS, default=1)
     width = text.number(*HEAD_DIM) or hidden // max(heads, 1)
-    return 0, heads * width * width
+    return recurrence.linear(heads=heads, head_dim=width)
 
 
-def _griffin(text: Fields, hidden: int) -> tuple[int, int]:
+def _griffin(text: Fields, hidden: int) -> State:
     """RecurrentGemma: a diagonal state as wide as the recurrent unit."""
-    width = text.number("lru_width", default=hidden)
-    return (text.number("conv1d_width", default=4) - 1) * width, width
+    return recurrence.griffin(
+        width=text.number("lru_width", default=hidden), kernel=text.number("conv1d_width", default=4)
+    )
 
 
-def _rwkv(text: Fields, hidden: int) -> tuple[int, int]:
+def _rwkv(text: Fields, hidden: int) -> State:
     shifts = text.number("token_shift_count", default=2)
     return recurrence.rwkv(
         hidden=hidden, head_size=text.number("head_size", "head_dim", default=64), shifts=shifts
     )
 
 
-def _short_conv(text: Fields, hidden: int) -> tuple[int, int]:
+def _short_conv(text: Fields, hidden: int) -> State:
     return recurrence.short_conv(taps=text.number("conv_L_cache", default=3), hidden=hidden)
 
 
-_RECURRENT: dict[Kind, Callable[[Fields, int], tuple[int, int]]] = {
+_RECURRENT: dict[Kind, Callable[[Fields, int], State]] = {
     "mamba1": _mamba1,
     "mamba2": _mamba2,
     "gated_delta": _gated_delta,

@@ -11,6 +11,7 @@ from explorer.errors import HeaderError
 from explorer.fit import recurrence
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.fields import MOST_LAYERS, MOST_TOKENS, Fields
+from explorer.fit.recurrence import State
 from explorer.weights.tensors import LongArray, MetadataValue
 
 ENCODERS = frozenset({
@@ -113,14 +114,12 @@ def _mixers(fields: Fields, arch: str, hidden: int, count: int) -> list[Layer]:
     kv_heads = fields.per_layer("attention.head_count_kv", "attention.head_count", layers=count)
     recurs = _recurrent_layers(fields, arch, kv_heads)
     slides = _sliding_layers(fields, arch, count)
-    state = _state(fields, arch, hidden, max(heads, default=0)) if any(recurs) else (0, 0)
+    state = _state(fields, arch, hidden, max(heads, default=0)) if any(recurs) else State(0, 0, 0, 0)
     owners = count - fields.number("attention.shared_kv_layers")
     found = []
     for index in range(count):
         if recurs[index] and arch not in PARALLEL:
-            found.append(
-                Layer(_recurrent_mixer(arch), conv_elements=state[0], state_elements=state[1])
-            )
+            found.append(_remembering(Layer(_recurrent_mixer(arch)), state))
         elif not kv_heads[index] and arch not in ENCODERS:
             found.append(Layer(Mixer.NONE))
         else:
@@ -130,7 +129,7 @@ def _mixers(fields: Fields, arch: str, hidden: int, count: int) -> list[Layer]:
             if index >= owners:
                 layer = replace(layer, mixer=Mixer.SHARED)
             if recurs[index]:
-                layer = replace(layer, conv_elements=state[0], state_elements=state[1])
+                layer = _remembering(layer, state)
             found.append(layer)
     return found
 
@@ -145,8 +144,13 @@ def _attention(
         return Layer(Mixer.NONE, *heads, width, value_width)
     if "attention.key_length_mla" in fields:
         rank = fields.number("attention.kv_lora_rank", default=value_width)
-        indexer = fields.number("attention.indexer.key_length")
-        return Layer(Mixer.MLA, heads[0], 1, width, rank, indexer_dim=indexer)
+        return Layer(
+            Mixer.MLA, heads[0], 1, width, rank,
+            indexer_dim=fields.number("attention.indexer.key_length"),
+            nope_dim=fields.number("attention.key_length_mla")
+            - min(width - rank, fields.number("attention.key_length_mla")),
+            value_dim=fields.number("attention.value_length_mla"),
+        )  # fmt: skip
     if not slides:
         return Layer(Mixer.FULL, *heads, width, value_width)
     width = fields.number("attention.key_length_swa", default=width)
@@ -157,6 +161,13 @@ def _attention(
     )
     mixer = Mixer.CHUNKED if chunked else Mixer.SLIDING
     return Layer(mixer, *heads, width, value_width, window)
+
+
+def _remembering(layer: Layer, state: State) -> Layer:
+    return replace(
+        layer, conv_elements=state.conv_elements, state_elements=state.state_elements,
+        inner=state.inner, conv_channels=state.conv_channels,
+    )  # fmt: skip
 
 
 def _sliding_layers(fields: Fields, arch: str, count: int) -> tuple[bool, ...]:
@@ -202,7 +213,7 @@ def _recurrent_mixer(arch: str) -> Mixer:
     return Mixer.KIMI_DELTA if arch == "kimi-linear" else Mixer.SHORT_CONV
 
 
-def _state(fields: Fields, arch: str, hidden: int, heads: int) -> tuple[int, int]:
+def _state(fields: Fields, arch: str, hidden: int, heads: int) -> State:
     if arch in RWKV_SHIFTS:
         return recurrence.rwkv(
             hidden=hidden,

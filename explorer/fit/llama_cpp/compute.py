@@ -1,10 +1,16 @@
-"""Compute buffers of llama.cpp."""
+"""Compute buffers of llama.cpp: what its allocator needs for the graph of one micro-batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.llama_cpp.allocator import CPU_ALIGNMENT, CUDA_ALIGNMENT, Graph
+from explorer.fit.llama_cpp.blocks import Inputs, Shape, feed_forward, mix
 from explorer.fit.llama_cpp.cache import cells
-from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.llama_cpp.settings import BLOCK_BYTES, Settings
+
+_SETTLED = 3
+"""So many blocks of a kind, and the holes they leave no longer change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,34 +27,121 @@ class Compute:
 
 def compute(architecture: Architecture, settings: Settings, *, windowed: bool = True) -> Compute:
     """What a micro-batch needs beside weights and caches."""
-    unit = 4 * settings.n_ubatch
-    mask = _masks(architecture, settings, windowed=windowed)
-    stream = architecture.hidden * unit
-    logits = min(settings.n_outputs, settings.n_ubatch) * 4 * architecture.vocabulary
-    blocks = max(_block(layer, architecture, settings) for layer, _ in architecture.groups)
-    peak = max(blocks + mask, logits + stream)
-    return Compute(device=peak, host=mask + 2 * stream, alone=peak + stream)
+    return _compute(
+        _sample(architecture), architecture.hidden, architecture.vocabulary,
+        architecture.model_type, settings, windowed,
+    )  # fmt: skip
 
 
-def _masks(architecture: Architecture, settings: Settings, *, windowed: bool) -> int:
+def _sample(architecture: Architecture) -> tuple[Layer, ...]:
+    """Enough of the layers, in order, to meet every peak: the whole stack repeats them."""
+    seen: dict[int, int] = {}
+    kept = []
+    for layer in architecture.layers:
+        count = seen.get(id(layer), 0)
+        seen[id(layer)] = count + 1
+        if count < _SETTLED:
+            kept.append(layer)
+    return (*kept, architecture.layers[-1])
+
+
+@lru_cache(maxsize=4096)
+def _compute(
+    layers: tuple[Layer, ...], hidden: int, vocabulary: int, model_type: str, settings: Settings,
+    windowed: bool,
+) -> Compute:  # fmt: skip
+    spans = tuple([cells(layer, settings, windowed=windowed) for layer in layers])
+    row = 4 * settings.n_ubatch
+    shape = Shape(
+        row=row,
+        hidden=hidden * row,
+        model_type=model_type,
+        flash_attention=settings.flash_attention,
+        sequences=settings.sequences,
+        streams=1 if settings.unified else settings.sequences,
+    )
+    quantized = BLOCK_BYTES[settings.type_k][0] > 1 or BLOCK_BYTES[settings.type_v][0] > 1
+    outputs = min(settings.n_outputs, settings.n_ubatch)
+    ends = (outputs * 4 * hidden, outputs * 4 * vocabulary)
+    sizes = _input_sizes(layers, spans, settings)
+    device = _graph(replace(shape, copied=quantized), layers, spans, sizes, ends, host=False)
+    alone = _graph(shape, layers, spans, sizes, ends, host=True)
+    return Compute(
+        device=device.peak(CUDA_ALIGNMENT),
+        host=sum(sizes.masks.values()) + sizes.indices + sizes.position + 2 * shape.hidden,
+        alone=alone.peak(CPU_ALIGNMENT),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _InputSizes:
+    """Bytes of the tensors a graph is given."""
+
+    masks: dict[bool, int]
+    """Of windowed and of other layers."""
+    indices: int
+    """The cells to write to; for a transposed value cache, which goes without flash attention, one a
+    value element."""
+    position: int
+
+
+def _input_sizes(
+    layers: tuple[Layer, ...], spans: tuple[int, ...], settings: Settings
+) -> _InputSizes:
     element = 2 if settings.flash_attention else 4
-    widths = {
-        cells(layer, settings, windowed=windowed)
-        for layer, _ in architecture.groups
+    masks = {
+        layer.window_tokens is not None: span * settings.n_ubatch * element
+        for layer, span in zip(layers, spans, strict=True)
         if layer.kv_heads and layer.mixer is not Mixer.NONE
     }
-    return sum(widths) * settings.n_ubatch * element
+    values = 1
+    if not settings.flash_attention:
+        owners = (layer for layer in layers if layer.mixer is not Mixer.MLA)
+        values = max((layer.kv_heads * layer.head_dim_v for layer in owners), default=0)
+    indices = len(masks) * 8 * settings.n_ubatch * (1 + values)
+    return _InputSizes(masks, indices, 4 * settings.n_ubatch)
 
 
-def _block(layer: Layer, architecture: Architecture, settings: Settings) -> int:
-    unit = 4 * settings.n_ubatch
-    stream = architecture.hidden * unit
-    query = layer.heads * layer.head_dim_k * unit
-    scores = 0
-    if not settings.flash_attention and layer.heads and layer.mixer is not Mixer.NONE:
-        scores = layer.heads * cells(layer, settings) * unit
-    used = layer.experts_used
-    dense = 3 * layer.feed_forward * unit
-    experts = used * unit * max(3 * layer.expert_feed_forward,
-                                layer.expert_feed_forward + 2 * architecture.hidden)  # fmt: skip
-    return max(2 * stream + 2 * query + scores, 2 * stream + query + max(dense, experts))
+def _graph(
+    shape: Shape, layers: tuple[Layer, ...], spans: tuple[int, ...], sizes: _InputSizes,
+    ends: tuple[int, int], *, host: bool,
+) -> Graph:  # fmt: skip
+    """The whole graph; ``ends`` are the bytes of the last stream, of rows with an output, and of logits."""
+    graph = Graph()
+    stream = graph.new(shape.hidden)
+    if host:
+        stream = graph.new(shape.hidden, stream)
+    inputs = Inputs(
+        position=graph.new(sizes.position),
+        indices=graph.new(sizes.indices),
+        masks={windowed: graph.new(size) for windowed, size in sizes.masks.items()},
+    )
+    outputs = graph.new(4)
+    for layer, span in zip(layers[:-1], spans[:-1], strict=True):
+        mixed = _mixed(graph, shape, layer, stream, inputs, span)
+        stream = _fed(graph, shape, layer, graph.over(shape.hidden, mixed, stream))
+    mixed = _mixed(graph, shape, layers[-1], stream, inputs, spans[-1])
+    last, logits = ends
+    mixed = graph.new(last, mixed, outputs)
+    stream = graph.over(last, mixed, graph.new(last, stream, outputs))
+    few = replace(shape, hidden=last, row=max(shape.row * last // shape.hidden, 4))
+    stream = _fed(graph, few, layers[-1], stream)
+    graph.new(logits, graph.over(last, stream))
+    return graph
+
+
+def _mixed(
+    graph: Graph, shape: Shape, layer: Layer, stream: int, inputs: Inputs, span: int
+) -> int:
+    """The token mixer's output; the stream itself where a block has none."""
+    if layer.mixer is Mixer.NONE and not layer.heads:
+        return stream
+    return mix(graph, shape, layer, graph.new(shape.hidden, stream), inputs, span)
+
+
+def _fed(graph: Graph, shape: Shape, layer: Layer, stream: int) -> int:
+    """The stream after the feed-forward part, if there is one."""
+    if not layer.experts and not layer.feed_forward:
+        return stream
+    fed = feed_forward(graph, shape, layer, graph.new(shape.hidden, stream))
+    return graph.over(shape.hidden, fed, stream)
