@@ -19,7 +19,7 @@ from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Source
 from explorer.ui.filters import CONTEXTS
-from explorer.ui.messages import OpenModel, UseMachine, own_fault
+from explorer.ui.messages import OpenModel, SourceAnswered, UseMachine, own_fault
 from explorer.ui.screens.choose import Choice, ChooseScreen
 from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.session import Session
@@ -60,6 +60,7 @@ class WeightsApp(App[None]):
         """The source can be asked now."""
 
         source: Source
+        title: str
 
     @dataclass
     class SourceFailed(Message):
@@ -104,10 +105,11 @@ class WeightsApp(App[None]):
         """Open the source in a thread: its client takes a while to import."""
         try:
             source = await asyncio.to_thread(self._session.open_source)
+            title = await asyncio.to_thread(lambda: source.title)
         except ExplorerError as error:
             self.post_message(self.SourceFailed(error))
         else:
-            self.post_message(self.SourceOpened(source))
+            self.post_message(self.SourceOpened(source, title))
 
     @work(group="machine", exit_on_error=False)
     async def _read_machine(self) -> None:
@@ -116,8 +118,14 @@ class WeightsApp(App[None]):
 
     @on(SourceOpened)
     def _use_source(self, message: SourceOpened) -> None:
-        self.source_title = message.source.title
+        self.source_title = message.title
         self.source = message.source
+
+    @on(SourceAnswered)
+    def _note_answer(self) -> None:
+        """A source that falls back on another says so in its title."""
+        if self.source is not None:
+            self.source_title = self.source.title
 
     @on(SourceFailed)
     def _tell_failure(self, message: SourceFailed) -> None:

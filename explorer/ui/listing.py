@@ -3,11 +3,9 @@
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 
-from textual.cache import LRUCache
-
 from explorer.fit.values import Answer
 from explorer.hub.source import Listing
-from explorer.inspection.rows import Row
+from explorer.inspection import Row
 from explorer.ui.verdicts import LOOKS
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import age, count, memory, speed, tokens
@@ -24,27 +22,25 @@ COLUMNS = (
     Column("updated", "Updated", 8, align="right", drop=7),
     Column("task", "Task", 18, drop=8, flex=1, most=28, sortable=False),
 )
-KEPT = 4096
-"""Judged rows that are remembered; the rest is judged again when it comes into view."""
-
-Judge = Callable[[Listing], Row]
+Look = Callable[[Listing], Row | None]
+"""Gives the judged row of a model, or None while there is no verdict."""
 
 
 class JudgedRows:
-    """Listed models, each judged when it comes into view."""
+    """Listed models; looking at one asks for its verdict."""
 
-    def __init__(self, listings: Sequence[Listing], judge: Judge | None, now: datetime) -> None:
+    def __init__(self, listings: Sequence[Listing], look: Look, now: datetime) -> None:
         self.listings = listings
-        self._judge = judge
+        self._look = look
         self._now = now
 
     def __len__(self) -> int:
         return len(self.listings)
 
     def row(self, index: int) -> Sequence[Cell]:
-        """Cells of one model; without a machine what depends on it is left open."""
+        """Cells of one model; without a verdict what depends on it is left open."""
         listing = self.listings[index]
-        return cells(listing, self._judge(listing) if self._judge else None, self._now)
+        return cells(listing, self._look(listing), self._now)
 
     def key(self, index: int) -> Hashable:
         """The model's id."""
@@ -55,22 +51,9 @@ class JudgedRows:
         return next((i for i, listing in enumerate(self.listings) if listing.id == key), None)
 
 
-def remembering(judge: Judge) -> Judge:
-    """The same judgement, with the latest rows remembered by the model's id."""
-    rows: LRUCache[str, Row] = LRUCache(KEPT)
-
-    def remembered(listing: Listing) -> Row:
-        row = rows.get(listing.id)
-        if row is None:
-            row = rows[listing.id] = judge(listing)
-        return row
-
-    return remembered
-
-
 def cells(listing: Listing, row: Row | None, now: datetime) -> tuple[Cell, ...]:
     """One model, in the order of COLUMNS. Before it is judged, what the hub says stands alone."""
-    figures: tuple[Cell, ...] = (count(listing.parameters), "", "", listing.license or "?")
+    figures: tuple[Cell, ...] = (quiet(count(listing.parameters)), "", "", listing.license or "?")
     here: tuple[Cell, Cell] = (Run("…", "dim"), "")
     if row is not None:
         figures = (
@@ -107,12 +90,17 @@ def best_here(answer: Answer | None, *, estimated: bool) -> Cell:
         return Run("?  not known", "dim")
     look = LOOKS[answer.verdict]
     size = ("≈" if estimated else "") + memory(answer.memory.total)
-    quantization = answer.scenario.quantization or ""
+    quantization = short(answer.scenario.quantization or "")
     return (
         Run(f"{look.glyph} ", look.tone),
-        Run(f"{quantization:<8}", look.tone),
+        Run(f"{quantization:<7} ", look.tone),
         Run(f"{size:>10}"),
     )
+
+
+def short(quantization: str) -> str:
+    """A quantization in at most eight letters: ``MXFP4`` of ``MXFP4, groups of 32``."""
+    return quantization.split(",", maxsplit=1)[0][:8]
 
 
 def quick(answer: Answer | None) -> Cell:

@@ -17,6 +17,11 @@ class OpenModel(Message):
 
 
 @dataclass
+class SourceAnswered(Message):
+    """The source gave something: its title may tell now where that came from."""
+
+
+@dataclass
 class UseMachine(Message):
     """Judge everything for this machine from now on; None goes back to the detected one."""
 

@@ -19,10 +19,9 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
-from explorer.inspection.model import Model
-from explorer.inspection.opening import open_model, read_shards
+from explorer.inspection import Model, open_model, read_shards
 from explorer.safetext import safe_line
-from explorer.ui.messages import own_fault
+from explorer.ui.messages import SourceAnswered, own_fault
 from explorer.ui.tabs.card import CardTab
 from explorer.ui.tabs.files import FilesTab
 from explorer.ui.tabs.fit import FitTab
@@ -161,6 +160,8 @@ class ModelScreen(Screen[None]):
 
     @on(ModelRead)
     def _take_model(self, message: ModelRead) -> None:
+        if self.model is None:
+            self.post_message(SourceAnswered())
         self.model = message.model
 
     @on(ShardRead)

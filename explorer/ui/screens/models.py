@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import ClassVar
 
 from textual import on, work
@@ -21,11 +20,12 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing, ModelRef, Page, Query, Sort, Source
-from explorer.inspection.rows import judge_row
+from explorer.inspection import Row
 from explorer.ui.filters import CHOICES
+from explorer.ui.judging import Verdicts, judge
 from explorer.ui.listed import FITS, Listed
-from explorer.ui.listing import COLUMNS, Judge, JudgedRows, remembering
-from explorer.ui.messages import OpenModel, own_fault
+from explorer.ui.listing import COLUMNS, JudgedRows
+from explorer.ui.messages import OpenModel, SourceAnswered, own_fault
 from explorer.ui.screens.choose import Choice, ChooseScreen
 from explorer.ui.session import Session
 from explorer.ui.widgets.chips import Chips
@@ -105,6 +105,8 @@ class ModelsScreen(Screen[None]):
 
         number: int
         page: Page
+        kept: tuple[Listing, ...]
+        """The rows that pass the fits filter."""
 
     @dataclass
     class ListingFailed(Message):
@@ -113,12 +115,21 @@ class ModelsScreen(Screen[None]):
         number: int
         error: ExplorerError
 
+    @dataclass
+    class RowsJudged(Message):
+        """Verdicts for the machine and scenario of a stamp."""
+
+        stamp: int
+        rows: tuple[Row, ...]
+
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
         self._session = session
-        self._judge: Judge | None = None
+        self._verdicts = Verdicts()
+        self._stamp = 0
+        self._judging = False
         self._wanted = asyncio.Event()
         self.set_reactive(ModelsScreen.listed, Listed(session.query))
 
@@ -167,10 +178,10 @@ class ModelsScreen(Screen[None]):
         self._judge_anew()
 
     def _judge_anew(self) -> None:
+        self._verdicts.forget_verdicts()
+        self._stamp += 1
         if self.machine is None:
             return
-        judge = partial(judge_row, machine=self.machine, scenario=self.scenario)
-        self._judge = remembering(judge)
         if self.listed.fits != "any" and self.source is not None:
             self._list(self.listed.query, self.listed.fits)
         elif self.is_mounted:
@@ -200,7 +211,7 @@ class ModelsScreen(Screen[None]):
         )
         self.table.show_empty(listed.nothing)
         self.table.sorted_by = (query.sort, True)
-        self.table.rows = JudgedRows(listed.rows, self._judge, self._session.now())
+        self.table.rows = JudgedRows(listed.rows, self._look, self._session.now())
         self._preview()
 
     # Listing
@@ -219,7 +230,8 @@ class ModelsScreen(Screen[None]):
         pages = source.search(query)
         try:
             async for page in pages:
-                self.post_message(self.PageArrived(number, page))
+                kept = await asyncio.to_thread(self._matching, page.rows)
+                self.post_message(self.PageArrived(number, page, kept))
                 await wanted.wait()
                 wanted.clear()
         except ExplorerError as error:
@@ -233,19 +245,21 @@ class ModelsScreen(Screen[None]):
         """Rows of the present search go below; its first page replaces an older listing."""
         if message.number != self.listed.number:
             return
+        self.post_message(SourceAnswered())
         if not self.listed.begun:
             self.table.restart()
-        kept = self._matching(message.page.rows)
-        self.listed = self.listed.add(message.page, kept, wanted=2 * self.table.page_rows)
+        wanted = 2 * self.table.page_rows
+        self.listed = self.listed.add(message.page, message.kept, wanted)
         if self.listed.busy:
             self._wanted.set()
 
     def _matching(self, rows: tuple[Listing, ...]) -> tuple[Listing, ...]:
-        fits = self.listed.fits
-        if fits == "any" or self._judge is None:
+        """The rows that pass the fits filter. Runs in a thread."""
+        allowed = FITS[self.listed.fits]
+        if self.listed.fits == "any" or self.machine is None:
             return rows
-        judged = ((listing, self._judge(listing).answer) for listing in rows)
-        return tuple(one for one, answer in judged if answer and answer.verdict in FITS[fits])
+        judged = judge(rows, self.machine, self.scenario)
+        return tuple(row.listing for row in judged if row.answer and row.answer.verdict in allowed)
 
     @on(ListingFailed)
     def _note_failure(self, message: ListingFailed) -> None:
@@ -265,16 +279,43 @@ class ModelsScreen(Screen[None]):
         if event.state is WorkerState.ERROR:
             self.listed = self.listed.fail(own_fault(event.worker.error))
 
+    # Verdicts
+
+    def _look(self, listing: Listing) -> Row | None:
+        """The verdict of a row that is looked at; one that is not there yet is asked for."""
+        row = self._verdicts.row(listing)
+        if row is None and self.machine is not None and not self._judging:
+            self._judging = True
+            self.call_later(self._judge_rows)
+        return row
+
+    @work(group="judging", exit_on_error=False)
+    async def _judge_rows(self) -> None:
+        """Judge what waits, a few rows at a time in a thread, and post each lot."""
+        try:
+            while self.machine is not None and self._verdicts.is_waited_for:
+                stamp, rows = self._stamp, self._verdicts.take()
+                judged = await asyncio.to_thread(judge, rows, self.machine, self.scenario)
+                self.post_message(self.RowsJudged(stamp, judged))
+        finally:
+            self._judging = False
+
+    @on(RowsJudged)
+    def _add_verdicts(self, message: RowsJudged) -> None:
+        """Fill in the verdicts, unless they are for another machine than the present one."""
+        if message.stamp == self._stamp:
+            self._verdicts.add(message.rows)
+            self.table.repaint_rows()
+            self._preview()
+
     # The row under the cursor
 
     @on(VirtualTable.Highlighted, "#models")
     def _preview(self) -> None:
         """Show more of the row the cursor came to."""
         rows = self.listed.rows
-        row = None
-        if rows and self._judge is not None:
-            row = self._judge(rows[min(self.table.cursor, len(rows) - 1)])
-        self.query_one(Preview).row = row
+        at = min(self.table.cursor, len(rows) - 1)
+        self.query_one(Preview).row = self._look(rows[at]) if rows else None
 
     @on(VirtualTable.Selected, "#models")
     def _open(self, message: VirtualTable.Selected) -> None:

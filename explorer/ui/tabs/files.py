@@ -8,7 +8,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from explorer.hub.source import RepoFile
-from explorer.inspection.model import Model
+from explorer.inspection import Model
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.ui.widgets.rows import ItemRows
 from explorer.ui.widgets.table import VirtualTable

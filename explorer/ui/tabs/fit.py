@@ -18,8 +18,7 @@ from textual.widgets import Static
 from explorer.errors import ExplorerError
 from explorer.fit.values import Answer, Range, Scenario
 from explorer.hardware.machine import Machine
-from explorer.inspection.fitting import Grid, answer, fit_grid
-from explorer.inspection.model import Model
+from explorer.inspection import Grid, Model, answer, fit_grid
 from explorer.safetext import safe_line
 from explorer.ui.text import content
 from explorer.ui.verdicts import LOOKS, TONES

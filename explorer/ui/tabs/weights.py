@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from explorer.inspection.model import Model
+from explorer.inspection import Model
 from explorer.safetext import safe_line
 from explorer.ui.screens.choose import Choice, ChooseScreen
 from explorer.ui.tensor_rows import (

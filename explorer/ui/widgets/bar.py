@@ -12,6 +12,8 @@ from explorer.safetext import safe_line
 from explorer.ui.text import fit_end
 from explorer.units import gib
 
+HOST = "host"
+"""How the planner calls the host among the placements."""
 MOST_DEVICES = 4
 """Bars that are drawn at most; further devices are counted in a line of their own."""
 
@@ -68,33 +70,39 @@ def draw(memory: Memory, capacity_bytes: int, width: int) -> Content:
     return bar
 
 
-def legend(memory: Memory, capacity_bytes: int, width: int) -> Content:
+def legend(memory: Memory, free_bytes: int, width: int) -> Content:
     """The parts with their glyphs and GiB; names are shortened when there is little room."""
     for form in (_named, _lettered):
-        line = form(memory, capacity_bytes)
+        line = form(memory, free_bytes)
         if line.cell_length <= width:
             return line
     return line.truncate(width, ellipsis=True)
 
 
-def _named(memory: Memory, capacity_bytes: int) -> Content:
+def _named(memory: Memory, free_bytes: int) -> Content:
     held = [
         Content.assemble((part.glyph, part.style), f" {part.name} ", (gib(part.size_bytes), "bold"))
         for part in parts(memory)
     ]
-    free = capacity_bytes - memory.total
-    rest = f"· free {gib(free)}" if free >= 0 else f"┃ short of {gib(-free)}"
-    tone = "$foreground-muted" if free >= 0 else "$text-error"
+    rest = f"· free {gib(free_bytes)}" if free_bytes >= 0 else f"┃ short of {gib(-free_bytes)}"
+    tone = "$foreground-muted" if free_bytes >= 0 else "$text-error"
     return Content("  ").join([*held, Content.styled(f"{rest} GiB", tone)])
 
 
-def _lettered(memory: Memory, capacity_bytes: int) -> Content:
+def _lettered(memory: Memory, free_bytes: int) -> Content:
     held = [
         Content.assemble((part.glyph, part.style), f"{part.name[:2]} {gib(part.size_bytes)}")
         for part in parts(memory)
     ]
-    free = capacity_bytes - memory.total
-    return Content(" ").join([*held, Content(f"·{gib(free)}" if free >= 0 else f"┃-{gib(-free)}")])
+    return Content(" ").join(
+        [*held, Content(f"·{gib(free_bytes)}" if free_bytes >= 0 else f"┃-{gib(-free_bytes)}")]
+    )
+
+
+def free(bars: Sequence[tuple[str, Memory, int]]) -> int:
+    """What is left on the accelerators; the host counts only where it is alone."""
+    devices = [bar for bar in bars if bar[0] != HOST] or bars
+    return sum(capacity - memory.total for _, memory, capacity in devices)
 
 
 def placements(answer: Answer) -> tuple[tuple[str, Memory, int], ...]:
@@ -140,7 +148,7 @@ class MemoryBar(Widget):
             )
             lines = [*lines[:MOST_DEVICES], further]
         total = self.answer.memory
-        lines.append(legend(total, sum(capacity for _, _, capacity in bars), width))
+        lines.append(legend(total, free(bars), width))
         return Content("\n").join(lines)
 
     def _bar(self, label: str, memory: Memory, capacity: int, width: int) -> Content:

@@ -7,7 +7,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from explorer.inspection.rows import Row
+from explorer.inspection import Row
 from explorer.safetext import safe_line
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
@@ -18,7 +18,7 @@ class Preview(Widget):
     """Keeps its height whatever it shows, so that the list above never moves."""
 
     DEFAULT_CSS = """
-    Preview { height: 4; padding: 0 2; border-top: solid $panel; }
+    Preview { height: 5; padding: 0 2; border-top: solid $panel; }
     Preview > Static { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 

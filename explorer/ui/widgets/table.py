@@ -155,19 +155,19 @@ class VirtualTable(ScrollView, can_focus=True):
         self._key = self._announced = self._asked_at = None
         self.set_reactive(VirtualTable.cursor, 0)
         self.scroll_to(y=0, animate=False)
-        self._repaint()
+        self.repaint_rows()
 
     def show_empty(self, text: str) -> None:
         """Set what is said when there are no rows."""
         if text != self._empty:
             self._empty = text
-            self._repaint()
+            self.repaint_rows()
 
     def set_columns(self, columns: Sequence[Column]) -> None:
         """Show other columns; the rows that go with them should be set right after."""
         self._columns = tuple(columns)
         self._placed_width = -1
-        self._repaint()
+        self.repaint_rows()
 
     @property
     def page_rows(self) -> int:
@@ -200,7 +200,7 @@ class VirtualTable(ScrollView, can_focus=True):
             self.set_reactive(VirtualTable.cursor, after)
             if found is not None:
                 self.scroll_to(y=self.scroll_y + after - before, animate=False)
-        self._repaint()
+        self.repaint_rows()
         self._announce()
         self._ask_for_more()
 
@@ -297,7 +297,7 @@ class VirtualTable(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Other columns may have room now; the cursor stays in view."""
         self.virtual_size = Size(self.size.width, len(self.rows) + HEADER_LINES)
-        self._repaint()
+        self.repaint_rows()
         self._show_cursor()
         self._ask_for_more()
 
@@ -332,7 +332,8 @@ class VirtualTable(ScrollView, can_focus=True):
             self._strips[key] = strip
         return strip
 
-    def _repaint(self) -> None:
+    def repaint_rows(self) -> None:
+        """Ask the rows anew for what is on the screen; the cursor and the scroll stay."""
         self._strips.clear()
         self.refresh()
 

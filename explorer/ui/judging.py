@@ -1,0 +1,63 @@
+"""Verdicts of listed models, made in a thread for the rows that are looked at."""
+
+from collections.abc import Sequence
+
+from textual.cache import LRUCache
+
+from explorer.fit.values import Scenario
+from explorer.hardware.machine import Machine
+from explorer.hub.source import Listing
+from explorer.inspection import Row, describe, judge_again
+
+KEPT = 4096
+"""Rows that are remembered; others are judged again when they come into view."""
+WAITING = 256
+"""Rows that may wait; of more, those seen longest ago are dropped."""
+AT_ONCE = 12
+"""Rows judged in one go, so that the first verdicts show early."""
+
+
+class Verdicts:
+    """What has been judged for one machine and scenario, and what waits to be."""
+
+    def __init__(self) -> None:
+        self._described: LRUCache[str, Row] = LRUCache(KEPT)
+        self._judged: LRUCache[str, Row] = LRUCache(KEPT)
+        self._waiting: dict[str, Listing] = {}
+
+    def forget_verdicts(self) -> None:
+        """The machine or the scenario changed; what a model is made of did not."""
+        self._judged.clear()
+        self._waiting.clear()
+
+    def row(self, listing: Listing) -> Row | None:
+        """The judged row, or None if it has to be judged first; then it waits for that."""
+        row = self._judged.get(listing.id)
+        if row is None:
+            self._waiting.pop(listing.id, None)
+            self._waiting[listing.id] = listing
+            if len(self._waiting) > WAITING:
+                del self._waiting[next(iter(self._waiting))]
+        return row
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Some rows wait to be judged."""
+        return bool(self._waiting)
+
+    def take(self) -> tuple[Row | Listing, ...]:
+        """The next rows to judge, in the order they were seen; described before where they were."""
+        taken = [self._waiting.pop(key) for key in list(self._waiting)[:AT_ONCE]]
+        return tuple(self._described.get(listing.id) or listing for listing in taken)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Remember rows that were judged."""
+        for row in rows:
+            self._described[row.listing.id] = row
+            self._judged[row.listing.id] = row
+
+
+def judge(rows: Sequence[Row | Listing], machine: Machine, scenario: Scenario) -> tuple[Row, ...]:
+    """Rows judged for a machine. Takes a millisecond or two a row."""
+    described = (describe(row) if isinstance(row, Listing) else row for row in rows)
+    return tuple(judge_again(row, machine, scenario) for row in described)
