@@ -44,7 +44,7 @@ class Group(NamedTuple):
         return _tuples(self.boxes) if self.boxes else iter(((),))
 
     @property
-    def count(self) -> int:
+    def tensors(self) -> int:
         """How many tensors it stands for."""
         return _count(self.boxes) if self.boxes else 1
 
@@ -52,7 +52,7 @@ class Group(NamedTuple):
 def fold(tensors: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[Group, ...]:
     """Groups for tensors given as name to dtype and shape, in order of their templates.
 
-    Raises HeaderError for a name that cannot be folded: with quotes, backslashes, control characters or ``*``.
+    Raises HeaderError for a name with quotes, backslashes, control characters or ``*``.
     """
     found: dict[tuple[str, str, tuple[int, ...]], list[tuple[int, ...]]] = {}
     for name, (dtype, shape) in tensors.items():
@@ -80,7 +80,7 @@ def read_groups(value: object) -> tuple[Group, ...]:
         groups = tuple(_read_group(row) for row in _list(value))
     except (TypeError, ValueError, RecursionError) as error:
         raise HeaderError("A tensor list of the snapshot is damaged", str(error)) from error
-    if sum(group.count for group in groups) > MOST_TENSORS:
+    if sum(group.tensors for group in groups) > MOST_TENSORS:
         raise HeaderError("A tensor list of the snapshot is damaged", "it has no end")
     return groups
 

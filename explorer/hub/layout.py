@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
+from explorer.errors import HeaderError
 from explorer.hub.folding import Group
 
 BITS: Mapping[str, int] = {
@@ -63,10 +64,12 @@ class Shard:
 
 
 def size_bytes(dtype: str, shape: Sequence[int]) -> int:
-    """Bytes of a tensor's data; raises KeyError for an unknown type, ValueError for a broken byte."""
+    """Bytes of a tensor's data; raises HeaderError for an unknown type and for a half-filled byte."""
+    if dtype not in BITS:
+        raise HeaderError(f"“{dtype}” is not a type of safetensors")
     bits = BITS[dtype] * prod(shape)
     if bits % 8:
-        raise ValueError(f"{dtype} {list(shape)} does not end at a byte")
+        raise HeaderError(f"{dtype} {list(shape)} does not end at a byte")
     return bits // 8
 
 
@@ -133,7 +136,7 @@ def _in_module_order(groups: Iterable[Group]) -> Iterable[Entry]:
         written = group.template.replace("%", "%%").replace("*", "%d")
         shape = ",".join(map(str, group.shape))
         declared = f'{{"dtype":"{group.dtype}","shape":[{shape}],"data_offsets":'
-        rank, size = _RANKS[group.dtype], size_bytes(group.dtype, group.shape)
+        size, rank = size_bytes(group.dtype, group.shape), _RANKS[group.dtype]
         for numbers in group.numbers():
             module = modules.setdefault((prefix, numbers[0] if numbers else -1), [])
             module.append(Entry(rank, written % numbers, size, declared))

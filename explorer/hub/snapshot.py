@@ -83,9 +83,7 @@ class Snapshot:
         if row is None:
             raise ModelNotFound(f"{ref.id} is not in the {title}", hint=_ONLINE)
         if row.id not in rows.contents.places:
-            raise ModelNotFound(
-                f"The {title} has only the listing of {row.id}", "not its files", _ONLINE
-            )
+            raise ModelNotFound(f"The {title} has only the listing of {row.id}", hint=_ONLINE)
         if ref.revision not in {None, "main"}:
             raise RevisionNotFound(
                 f"The {title} has no revision {ref.revision} of {row.id}", hint=_ONLINE

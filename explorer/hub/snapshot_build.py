@@ -44,7 +44,7 @@ def build(folder: Path, date: str) -> tuple[bytes, str]:
     if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", date):
         raise UsageError(f"“{date}” is not a month", hint="write 2026-11")
     inputs = {row.id: read_model(folder, row) for row in read_index(folder)}
-    listing = {row.id: row for row in read_listing(folder)}
+    listing = _by_name(read_listing(folder), inputs)
     provenances = _provenances(inputs.values())
     names = sorted(listing.keys() | inputs.keys(), key=lambda name: _popularity(name, listing))
     rows = [_row(name, listing.get(name), inputs.get(name), provenances) for name in names]
@@ -90,6 +90,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _by_name(listed: Iterable[ListedModel], inputs: Iterable[str]) -> dict[str, ListedModel]:
+    """Rows by name. Names that differ in case are one model: as the index spells it, else the first."""
+    spelt = {name.lower(): name for name in inputs}
+    rows: dict[str, ListedModel] = {}
+    for row in listed:
+        name = spelt.setdefault(row.id.lower(), row.id)
+        rows.setdefault(name, row)
+    return rows
+
+
 def _derived(model: InputModel) -> bool:
     return model.index.config_provenance.startswith("derived")
 
@@ -117,6 +127,8 @@ def _provenance(model: InputModel) -> str:
     if _derived(model):
         said += ", rope and context left out"
     said += f"; header: {model.index.header_provenance}, shards laid out anew"
+    if "" not in model.components:
+        said += "; types of tensors as the configs name them, else F32 unless an index tells"
     if model.index.published_total is None and not model.quantized:
         said += "; parameters: counted in the header"
     return said
@@ -178,7 +190,7 @@ def _text(value: object) -> str:
 
 def _summary(rows: Sequence[Row], models: Sequence[Model], data: bytes) -> str:
     tensors = sum(
-        group.count for model in models for part in model.components for group in part.groups
+        group.tensors for model in models for part in model.components for group in part.groups
     )
     known = sum(row.parameters is not None for row in rows)
     return (

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from explorer.errors import HeaderError, UsageError
-from explorer.hub.layout import BITS, size_bytes
+from explorer.hub.layout import size_bytes
 
 Tensors: TypeAlias = dict[str, tuple[str, tuple[int, ...]]]
 
-_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _LARGEST_TEXT = 4 << 20
 _LARGEST_HEADER = 64 << 20
 
@@ -119,6 +119,11 @@ def read_model(folder: Path, row: IndexRow) -> InputModel:
     components = {
         _component(path.name): _read_tensors(path) for path in sorted(place.glob("*header.json.gz"))
     }
+    for path in sorted(place.glob("*.safetensors.index.json")):
+        part = path.name.rpartition("__")[0]
+        if part not in components:
+            raise HeaderError(f"{_where(path)} is an index without a header")
+        components[part] = _as_published(path, components[part], components)
     model = InputModel(row, texts, components)
     _check(model)
     return model
@@ -131,6 +136,38 @@ def elements_by_dtype(tensors: Tensors) -> Counter[str]:
         if shape:
             counts[dtype] += prod(shape)
     return counts
+
+
+def _as_published(path: Path, tensors: Tensors, components: Mapping[str, Tensors]) -> Tensors:
+    """The tensors as the published index beside them says: the same names, the same bytes in all.
+
+    A config may not name the type of its tensors, and the header made from it has F32. If the index
+    counts half as many bytes, they are of the 16-bit type that the model's other components have.
+    """
+    index = _read_json(path, _LARGEST_TEXT)
+    placed, total = index.get("weight_map"), _total_size(path, index)
+    if not isinstance(placed, dict) or placed.keys() != tensors.keys():
+        raise HeaderError(f"{_where(path)} names other tensors than the header")
+    stored = sum(size_bytes(*entry) for entry in tensors.values())
+    if total == stored:
+        return tensors
+    halves = {dtype for part in components.values() for dtype, _ in part.values()} & {"F16", "BF16"}
+    if (
+        {dtype for dtype, _ in tensors.values()} == {"F32"}
+        and 2 * total == stored
+        and len(halves) == 1
+    ):
+        half = halves.pop()
+        return {name: (half, shape) for name, (_, shape) in tensors.items()}
+    raise HeaderError(f"{_where(path)} has {total} bytes, the header {stored}")
+
+
+def _total_size(path: Path, index: Mapping[str, Any]) -> int:
+    metadata = index.get("metadata")
+    total = metadata.get("total_size") if isinstance(metadata, dict) else None
+    if type(total) is not int:
+        raise HeaderError(f"{_where(path)} has no total size")
+    return total
 
 
 def _check(model: InputModel) -> None:
@@ -157,14 +194,18 @@ def _read_tensors(path: Path) -> Tensors:
         raise HeaderError(f"{_where(path)} has no tensors")
     for name, entry in declared.items():
         try:
-            dtype, shape = entry
-            if dtype not in BITS or not all(type(n) is int and n >= 0 for n in shape):
-                raise ValueError(f"{entry!r} is no type and shape")
-            size_bytes(dtype, shape)
-        except (TypeError, ValueError) as error:
+            tensors[name] = _declared(entry)
+        except (TypeError, ValueError, HeaderError) as error:
             raise HeaderError(f"{_where(path)}: tensor {name!r}", str(error)) from error
-        tensors[name] = (dtype, tuple(shape))
     return tensors
+
+
+def _declared(entry: Any) -> tuple[str, tuple[int, ...]]:
+    dtype, shape = entry
+    if not isinstance(dtype, str) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"{entry!r} is no type and shape")
+    size_bytes(dtype, shape)
+    return dtype, tuple(shape)
 
 
 def _component(name: str) -> str:
