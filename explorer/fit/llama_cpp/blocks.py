@@ -41,8 +41,11 @@ class Shape:
     flash_attention: bool
     sequences: int = 1
     streams: int = 1
-    copied: bool = False
-    """Flash attention makes f16 copies of a quantized cache."""
+    cuda: bool = False
+    """CUDA fuses what follows rotations and the weighing of experts, which then take memory of their
+    own, and makes f16 copies of a quantized cache for flash attention."""
+    quantized_keys: bool = False
+    quantized_values: bool = False
 
 
 @dataclass(slots=True)
@@ -88,16 +91,30 @@ def _attention(
         query = graph.new(size, query, inputs.position)
         key = graph.new(keys, graph.part(fused), inputs.position)
     else:
-        query = graph.new(size, graph.view(query), inputs.position)
+        turned = graph.new if shape.cuda else graph.over
+        query = turned(size, graph.view(query), inputs.position)
+        if shape.quantized_keys:
+            query = _rotated(graph, query, size)
         value = graph.view(graph.new(values, normed))
-        key = graph.new(keys, graph.view(graph.new(keys, normed)), inputs.position)
+        if shape.quantized_values:
+            value = _rotated(graph, value, values)
+        key = turned(keys, graph.view(graph.new(keys, normed)), inputs.position)
+        if shape.quantized_keys:
+            key = _rotated(graph, key, keys)
     graph.use(key, inputs.indices)
     graph.use(value, inputs.indices)
     mixed = _attend(graph, shape, layer, query, inputs, cells)
+    if shape.quantized_values:
+        mixed = _rotated(graph, mixed, layer.heads * layer.head_dim_v * row)
     if gated:
         gate = graph.new(size, graph.part(whole))
         mixed = graph.over(size, mixed, gate)
     return graph.new(shape.hidden, mixed)
+
+
+def _rotated(graph: Graph, tensor: int, size: int) -> int:
+    """A Hadamard rotation, which spreads outliers before a cache is quantized."""
+    return graph.view(graph.new(size, graph.view(tensor)))
 
 
 def _attend(
@@ -109,7 +126,7 @@ def _attend(
     looked = graph.view(query)
     if shape.flash_attention:
         copies = 0
-        if shape.copied:
+        if shape.cuda and (shape.quantized_keys or shape.quantized_values):
             values = 0 if layer.mixer is Mixer.MLA else layer.head_dim_v
             copies = 2 * cells * shape.streams * layer.kv_heads * (layer.head_dim_k + values)
         return graph.view(graph.new(width + copies, looked, mask), width)
@@ -236,9 +253,13 @@ def _experts(graph: Graph, shape: Shape, layer: Layer, normed: int) -> int:
     gate = graph.new(size, stream, chosen)
     active = graph.new(size, gate, up)
     down = graph.new(used * shape.hidden, active, chosen)
-    down = graph.new(used * shape.hidden, down, weights)
+    unweighed = down
+    weighed = graph.new if shape.cuda else graph.over
+    down = weighed(used * shape.hidden, down, weights)
     each = [graph.view(down, shape.hidden) for _ in range(used)]
     output = each[0]
     for other in each[1:]:
         output = graph.over(shape.hidden, output, other)
+    if shape.cuda:
+        graph.use(unweighed)
     return output if used > 1 else graph.new(shape.hidden, output)

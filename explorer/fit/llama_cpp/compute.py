@@ -59,12 +59,13 @@ def _compute(
         flash_attention=settings.flash_attention,
         sequences=settings.sequences,
         streams=1 if settings.unified else settings.sequences,
+        quantized_keys=BLOCK_BYTES[settings.type_k][0] > 1,
+        quantized_values=BLOCK_BYTES[settings.type_v][0] > 1,
     )
-    quantized = BLOCK_BYTES[settings.type_k][0] > 1 or BLOCK_BYTES[settings.type_v][0] > 1
     outputs = min(settings.n_outputs, settings.n_ubatch)
     ends = (outputs * 4 * hidden, outputs * 4 * vocabulary)
     sizes = _input_sizes(layers, spans, settings)
-    device = _graph(replace(shape, copied=quantized), layers, spans, sizes, ends, host=False)
+    device = _graph(replace(shape, cuda=True), layers, spans, sizes, ends, host=False)
     alone = _graph(shape, layers, spans, sizes, ends, host=True)
     return Compute(
         device=device.peak(CUDA_ALIGNMENT),
@@ -109,8 +110,8 @@ def _graph(
     """The whole graph; ``ends`` are the bytes of the last stream, of rows with an output, and of logits."""
     graph = Graph()
     stream = graph.new(shape.hidden)
-    if host:
-        stream = graph.new(shape.hidden, stream)
+    if host:  # the rows looked up, beside the input for those who bring embeddings of their own
+        stream = graph.new(shape.hidden)
     inputs = Inputs(
         position=graph.new(sizes.position),
         indices=graph.new(sizes.indices),
