@@ -193,7 +193,8 @@ def _linear(text: Fields, hidden: int) -> State:
 def _griffin(text: Fields, hidden: int) -> State:
     """RecurrentGemma: a diagonal state as wide as the recurrent unit."""
     return recurrence.griffin(
-        width=text.number("lru_width", default=hidden), kernel=text.number("conv1d_width", default=4)
+        width=text.number("lru_width", default=hidden),
+        kernel=text.number("conv1d_width", default=4),
     )
 
 

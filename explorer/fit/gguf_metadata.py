@@ -114,7 +114,9 @@ def _mixers(fields: Fields, arch: str, hidden: int, count: int) -> list[Layer]:
     kv_heads = fields.per_layer("attention.head_count_kv", "attention.head_count", layers=count)
     recurs = _recurrent_layers(fields, arch, kv_heads)
     slides = _sliding_layers(fields, arch, count)
-    state = _state(fields, arch, hidden, max(heads, default=0)) if any(recurs) else State(0, 0, 0, 0)
+    state = (
+        _state(fields, arch, hidden, max(heads, default=0)) if any(recurs) else State(0, 0, 0, 0)
+    )
     owners = count - fields.number("attention.shared_kv_layers")
     found = []
     for index in range(count):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.engines import EngineModel, engine_model
+from explorer.fit.speed import estimate
 from explorer.fit.values import Answer, Memory, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
@@ -14,6 +15,7 @@ RANK = {verdict: rank for rank, verdict in enumerate(Verdict)}
 LONGEST_CONTEXT = 1 << 20
 """Where the search for the largest context ends if the model states no limit."""
 STEP_TOKENS = 256
+_UNPLACED = Speed(None, None, "it does not run here")
 
 
 def judge(
@@ -44,7 +46,16 @@ def judge(
         memory=sum((placed.memory for placed in plan.placement), Memory()),
         placement=plan.placement,
         max_context_tokens=most,
-        speed=_speed(),
+        speed=estimate(
+            architecture,
+            weights,
+            machine,
+            plan.placement,
+            gpu_layers=plan.gpu_layers,
+            host_expert_layers=plan.host_expert_layers,
+        )
+        if fits
+        else _UNPLACED,
         exact=weights.exact,
         assumptions=assumptions,
         reasons=engine.reasons(architecture, weights, plan, resolved) if explain else (),
@@ -116,7 +127,3 @@ def max_context(
 
 def _size(weights: WeightMap) -> int:
     return weights.total_bytes
-
-
-def _speed() -> Speed:
-    return Speed(None, None, "no basis")

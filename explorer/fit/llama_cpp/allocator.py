@@ -34,7 +34,9 @@ class Graph:
     def view(self, source: int, size: int | None = None) -> int:
         """Another look at a tensor, or at what it begins with."""
         root = self._view_of[source] if self._view_of[source] >= 0 else source
-        return self._add(self._sizes[source] if size is None else size, (source,), root, inplace=False)
+        return self._add(
+            self._sizes[source] if size is None else size, (source,), root, inplace=False
+        )
 
     def part(self, source: int) -> int:
         """A look at a part that cannot be worked on in place."""

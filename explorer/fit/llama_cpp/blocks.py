@@ -59,9 +59,7 @@ class Inputs:
     """The masks of windowed and of other layers."""
 
 
-def mix(
-    graph: Graph, shape: Shape, layer: Layer, normed: int, inputs: Inputs, cells: int
-) -> int:
+def mix(graph: Graph, shape: Shape, layer: Layer, normed: int, inputs: Inputs, cells: int) -> int:
     """The token mixer of a block, from the normalised stream to its output projection."""
     if layer.mixer is Mixer.MLA:
         return _latent(graph, shape, layer, normed, inputs, cells)
@@ -163,7 +161,9 @@ def _convolved(graph: Graph, shape: Shape, layer: Layer, mixed: int) -> tuple[in
     """The input of a causal convolution, with the columns kept from before, and its output."""
     kept = graph.new(4 * shape.sequences * layer.conv_elements)
     width = layer.conv_channels * shape.row
-    columns = graph.new(width + 4 * shape.sequences * layer.conv_elements, graph.view(kept), graph.part(mixed))
+    columns = graph.new(
+        width + 4 * shape.sequences * layer.conv_elements, graph.view(kept), graph.part(mixed)
+    )
     graph.use(graph.part(columns))
     return columns, width
 
@@ -181,7 +181,8 @@ def _mamba(graph: Graph, shape: Shape, layer: Layer, normed: int) -> int:
     graph.use(graph.part(scanned))
     output = graph.view(scanned, inner)
     skipped = graph.new(inner, graph.part(convolved))
-    output = graph.over(inner, output, skipped)
+    parts = (skipped, output) if shape.cuda else (output, skipped)
+    output = graph.over(inner, *parts)
     gate = graph.new(inner, graph.part(projected))
     output = graph.new(inner, gate, output)
     return graph.view(graph.new(shape.hidden, graph.view(output)))
@@ -226,7 +227,9 @@ def feed_forward(graph: Graph, shape: Shape, layer: Layer, normed: int) -> int:
     output = _experts(graph, shape, layer, normed)
     for width in (layer.shared_feed_forward, layer.feed_forward):
         if width:
-            output = graph.over(shape.hidden, output, _dense(graph, shape, width, normed, shared=True))
+            output = graph.over(
+                shape.hidden, output, _dense(graph, shape, width, normed, shared=True)
+            )
     return output
 
 

@@ -131,9 +131,7 @@ def _graph(
     return graph
 
 
-def _mixed(
-    graph: Graph, shape: Shape, layer: Layer, stream: int, inputs: Inputs, span: int
-) -> int:
+def _mixed(graph: Graph, shape: Shape, layer: Layer, stream: int, inputs: Inputs, span: int) -> int:
     """The token mixer's output; the stream itself where a block has none."""
     if layer.mixer is Mixer.NONE and not layer.heads:
         return stream
