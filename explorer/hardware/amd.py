@@ -1,5 +1,6 @@
 """AMD devices, through the amdgpu driver's ``mem_info_*`` files (described in the kernel's documentation)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from explorer.hardware.found import Found
 from explorer.hardware.host import Host
 from explorer.hardware.machine import Device, DeviceKind
 from explorer.hardware.pci import Card, cards
-from explorer.hardware.sysfs import printable, read_number, read_text
+from explorer.hardware.sysfs import number, printable, read_number, read_text
 
 VENDOR = 0x1002
 SMALLEST = 2 * units.GIB
@@ -33,15 +34,29 @@ class Reading:
 def detect(root: Path, host: Host) -> Found:
     """The AMD devices under ``root``; nothing where there are none."""
     kind: DeviceKind = "rocm" if (root / "sys/class/kfd/kfd/topology/nodes").is_dir() else "vulkan"
-    return interpret([read(card) for card in cards(root, VENDOR)], host, kind)
+    names = parse_ids(read_text(root / "usr/share/libdrm/amdgpu.ids"))
+    return interpret([read(card, names) for card in cards(root, VENDOR)], host, kind)
 
 
-def read(card: Card) -> Reading:
-    """One card's files."""
+def parse_ids(text: str) -> dict[tuple[int, int], str]:
+    """Product names by device and revision, from libdrm's ``amdgpu.ids``: ``73BF, C1, RX 6800 XT``."""
+    names = {}
+    for line in text.splitlines()[:10_000]:
+        fields = [field.strip() for field in line.split(",", 2)]
+        if len(fields) == 3 and not line.startswith("#"):
+            device, revision = (number(f"0x{field}") for field in fields[:2])
+            if device is not None and revision is not None:
+                names[device, revision] = printable(fields[2])
+    return names
+
+
+def read(card: Card, names: Mapping[tuple[int, int], str]) -> Reading:
+    """One card's files; a product that does not name itself may be in ``names``."""
     folder = card.folder / "device"
+    ids = (read_number(folder / "device") or 0, read_number(folder / "revision") or 0)
     return Reading(
         pci=card.pci,
-        product=printable(read_text(folder / "product_name")),
+        product=printable(read_text(folder / "product_name")) or names.get(ids, ""),
         vram_total=read_number(folder / "mem_info_vram_total"),
         vram_used=read_number(folder / "mem_info_vram_used"),
         gtt_total=read_number(folder / "mem_info_gtt_total"),
@@ -61,7 +76,9 @@ def interpret(readings: list[Reading], host: Host, kind: DeviceKind) -> Found:
         elif reading.vram_total < SMALLEST:
             notes.append(f"built-in AMD graphics ({reading.pci}) are left out")
         else:
-            devices.append(_discrete(reading, candidates, kind))
+            device, unsure = _discrete(reading, candidates, kind)
+            devices.append(device)
+            notes += [f"{device.name} cannot be told apart: the lowest bandwidth is taken"] * unsure
     return Found(tuple(devices), tuple(notes))
 
 
@@ -70,13 +87,15 @@ def _candidates(reading: Reading) -> tuple[Entry, ...]:
     return catalog.lookup(reading.product) or catalog.by_pci(reading.pci)
 
 
-def _discrete(reading: Reading, candidates: tuple[Entry, ...], kind: DeviceKind) -> Device:
-    """A card with memory of its own; where several parts share id and size, what they have in common."""
+def _discrete(
+    reading: Reading, candidates: tuple[Entry, ...], kind: DeviceKind
+) -> tuple[Device, bool]:
+    """A card with memory of its own, and whether parts of different bandwidth share its id and size."""
     total = reading.vram_total or 0
     fitting = [entry for entry in candidates if catalog.closest([entry], total)]
-    entry = catalog.closest(fitting, total)
+    entry = min(fitting, key=lambda one: one.bandwidth_bytes_per_second, default=None)
     peaks = {one.fp16_flops for one in fitting}
-    return Device(
+    device = Device(
         name=" / ".join(one.name for one in fitting) or reading.product or f"AMD {reading.pci}",
         kind=kind,
         memory_bytes=total,
@@ -86,6 +105,7 @@ def _discrete(reading: Reading, candidates: tuple[Entry, ...], kind: DeviceKind)
         fp16_flops=peaks.pop() if len(peaks) == 1 else None,
         source=f"sysfs; {entry.source}, {entry.checked}" if entry else "sysfs",
     )
+    return device, len({one.bandwidth_bytes_per_second for one in fitting}) > 1
 
 
 def _shared(reading: Reading, entry: Entry, host: Host, kind: DeviceKind) -> Device:

@@ -247,7 +247,7 @@ def _with_size(part: _Part, found: re.Match[str]) -> _Part:
         raise UsageError(f"{catalog.quoted(found[0])} is not a size of memory", hint=EXAMPLES)
     word = (found[3] or "").lower()
     own = part.name and (not word or word == "vram" or word.startswith("unified"))
-    if own and part.device_memory is None:
+    if own and part.device_memory in {None, size}:
         return replace(part, device_memory=size)
     if not own and part.host_memory is None:
         return replace(part, host_memory=size)

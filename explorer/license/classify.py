@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -135,10 +135,15 @@ def _terms(entry: Mapping[str, object]) -> Terms:
 
 def _tidy(text: str | None) -> str:
     """Text of a card as one short printable line."""
-    kept = "".join(character if character.isprintable() else " " for character in text or "")
-    return " ".join(kept.split())[:MAX_TEXT]
+    if not text:
+        return ""
+    line = text[: 4 * MAX_TEXT]
+    if not line.isprintable():
+        line = "".join(character if character.isprintable() else " " for character in line)
+    return " ".join(line.split())[:MAX_TEXT]
 
 
+@lru_cache(maxsize=4096)
 def _slug(text: str) -> str:
     """A spelling for comparison: lower case, everything but letters, digits, points and pluses a hyphen."""
     return re.sub(r"[^a-z0-9.+]+", "-", text.lower()).strip("-")

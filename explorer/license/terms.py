@@ -88,7 +88,12 @@ def questions(terms: Terms) -> tuple[Answer, Answer, Answer]:
             "May I use it at work?",
             terms.commercial,
             _sentence(
-                terms, "commercial", terms.commercial_text, terms.thresholds, terms.territory
+                terms,
+                "commercial",
+                terms.commercial_text,
+                terms.thresholds,
+                terms.territory,
+                f"use restrictions: {terms.use_restrictions or 'none'}",
             ),
         ),
         Answer(
@@ -111,7 +116,9 @@ _SAYS_NOTHING = {
     "none to use",
     "with conditions",
     "no separate rule",
+    "see thresholds",
     "none in the licence",
+    "use restrictions: none",
 }
 """How the data says that it has nothing to say."""
 
@@ -135,7 +142,7 @@ def _sentence(terms: Terms, what: str, text: str, *limits: str) -> str:
         said += limits
     said = [fact for fact in said if fact not in _SAYS_NOTHING]
     if not said and permission is Permission.CONDITIONS:
-        said = [terms.attribution or terms.use_restrictions or "read the license yourself"]
+        said = [terms.attribution or terms.hosting_text or "read the license yourself"]
     if permission is Permission.UNKNOWN:
         said.append("read the license yourself" + (f": {terms.link}" if terms.link else ""))
     joined = "; ".join(said)

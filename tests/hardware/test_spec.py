@@ -94,7 +94,7 @@ def test_a_discrete_device_keeps_something_for_its_driver() -> None:
         ("99999x RTX 4090", "99999 devices"),
         ("1024x RTX 4090, RTX 3090", "More than 1024"),
         ("RTX 4090, 64 GB, 32 GB", "2 times"),
-        ("RTX 4090 24GB 24GB", "one size too many"),
+        ("RTX 4090 24GB 48GB", "one size too many"),
         ("M4 Max 64GB, 32GB", "shares its memory"),
         ("M4 Max 64GB + RTX 4090", "cannot be combined"),
         ("2x DGX Spark", "cannot be combined"),

@@ -143,6 +143,25 @@ def test_parts_that_share_an_id_and_a_size_are_all_named(tmp_path: Path) -> None
     assert device.kind == "vulkan"
 
 
+def test_parts_of_different_bandwidth_take_the_lowest_and_say_so(tmp_path: Path) -> None:
+    found = amd.detect(plant(tmp_path, amd_card(0, "73df", 12868124672, 0)), HOST)
+    (device,) = found.devices
+    assert device.name == "RX 6700 XT / RX 6750 XT / RX 6800M"
+    assert device.bandwidth_bytes_per_second == 384e9
+    assert "cannot be told apart" in found.notes[0]
+
+
+def test_libdrm_tells_parts_apart_by_their_revision(tmp_path: Path) -> None:
+    files = amd_card(0, "73bf", 17163091968, 0, revision="0xc1\n")
+    files["usr/share/libdrm/amdgpu.ids"] = (
+        "# List of AMDGPU IDs\n1.0.0\n73BF,\tC0,\tAMD Radeon RX 6900 XT\n"
+        "73BF,\tC1,\tAMD Radeon RX 6800 XT\nZZZZ,\tC1,\tnone\n"
+    )
+    (device,) = amd.detect(plant(tmp_path, files), HOST).devices
+    assert device.name == "RX 6800 XT"
+    assert device.fp16_flops == pytest.approx(41.5e12, rel=0.01)
+
+
 def test_eight_instincts_by_product_name(tmp_path: Path) -> None:
     files: dict[str, str] = {}
     for number in range(8):

@@ -172,7 +172,10 @@ def test_a_link_that_is_no_web_address_is_not_shown() -> None:
 def test_the_three_questions() -> None:
     work, service, distil = questions(terms_for("llama3.1"))
     assert [work.verdict, service.verdict, distil.verdict] == [CONDITIONS] * 3
-    assert work.sentence == "Under conditions: >700M MAU needs a Meta licence."
+    assert work.sentence == (
+        "Under conditions: >700M MAU needs a Meta licence; use restrictions: AUP."
+    )
+    assert service.sentence == "Under conditions: >700M MAU needs a Meta licence."
     assert "beginning with" in distil.sentence
     assert questions(terms_for("cc-by-nc-4.0"))[0].sentence == "No."
     assert questions(terms_for("mit"))[2].sentence == "Yes: no clause on outputs."
