@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from explorer.hub.fallback import Fallback
 from explorer.hub.huggingface import HuggingFace
 from explorer.hub.local import Local
+from explorer.hub.snapshot import Snapshot
 from explorer.hub.source import Source
 from explorer.hub.store import Store
 from explorer.hub.stored import Stored
@@ -28,31 +29,24 @@ def open_source(
     endpoint: str | None = None,
     cache: Path | None = None,
     folders: Sequence[Path] = (),
-    snapshot: Path | None = None,
 ) -> Source:
     """The source for ``--source`` and ``--offline``; nothing is opened before it is asked.
 
     ``hub`` is the live hub through the store, ``auto`` the same with the bundled snapshot behind it
     for when it cannot be reached, ``local`` what lies in ``folders`` and in the caches of other
-    programs. Offline, hub and store answer with what is stored alone. ``cache`` is the store's folder
-    and ``snapshot`` a snapshot's file, each the default where None.
+    programs. Offline, hub and store answer with what is stored alone. ``cache`` is the store's folder,
+    and the platform's where None.
     """
     if kind == "local":
         return Local(folders)
     if kind == "snapshot":
-        return _open_snapshot(snapshot)
+        return Snapshot()
     hub = _open_hub(endpoint, cache, offline=offline or is_offline())
     if kind == "hub":
         return hub
-    return Fallback(hub, _open_snapshot(snapshot))
+    return Fallback(hub, Snapshot())
 
 
 def _open_hub(endpoint: str | None, cache: Path | None, *, offline: bool) -> Source:
     hub = HuggingFace(endpoint, offline=offline)
     return Stored(hub, Store(cache), scope=hub.endpoint)
-
-
-def _open_snapshot(path: Path | None) -> Source:
-    from explorer.hub.snapshot import Snapshot
-
-    return Snapshot() if path is None else Snapshot(path.read_bytes)

@@ -1,7 +1,7 @@
 """Listings and looked-up models as JSON bytes, and back: the form in which the store keeps them."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from explorer.hub.source import GgufSummary, Listing, ModelRef, Page, Repo, Repo
 
 _TUPLES = ("tags", "languages", "base_models")
 _MOMENTS = ("created", "updated")
-_LISTING_FIELDS = frozenset(field.name for field in fields(Listing))
+_SILENT = asdict(Listing(id=""))
 
 
 def encode_page(page: Page) -> bytes:
@@ -44,14 +44,15 @@ def decode_repo(body: bytes, ref: ModelRef, age_seconds: float) -> Repo | None:
 
 
 def _row(listing: Listing) -> dict[str, Any]:
-    """The fields that say something."""
-    return {
-        name: value for name, value in asdict(listing).items() if value not in (None, (), {}, "")
-    }
+    """The name, and the fields that say something."""
+    said = {name: value for name, value in asdict(listing).items() if value != _SILENT[name]}
+    return {**said, "id": listing.id}
 
 
-def _listing(row: dict[str, Any]) -> Listing:
-    known = {name: value for name, value in row.items() if name in _LISTING_FIELDS}
+def _listing(row: Any) -> Listing:
+    if not isinstance(row, dict):
+        raise TypeError("not a row")
+    known = {name: value for name, value in row.items() if name in _SILENT}
     known |= {name: tuple(known[name]) for name in _TUPLES if name in known}
     known |= {name: datetime.fromisoformat(known[name]) for name in _MOMENTS if name in known}
     if "gguf" in known:

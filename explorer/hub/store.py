@@ -215,15 +215,17 @@ class Store:
     def _run(self, action: Callable[[sqlite3.Connection], R]) -> R | None:
         """What an action returns; None if the store can't do it, which is never worth a failure."""
         with self._lock:
-            try:
-                return action(self._connect())
-            except sqlite3.OperationalError as fault:
-                # Locked for long, disk full, no right to write: what is there stays good.
-                self._notice(f"The store did not work this time: {fault}")
-                if self._database is None:
+            for _ in range(2):
+                try:
+                    return action(self._connect())
+                except sqlite3.OperationalError as fault:
+                    # Locked for long, disk full, no right to write: what is there stays good.
+                    self._notice(f"The store did not work this time: {fault}")
+                    if self._database is not None:
+                        return None
                     self._database = _in_memory()
-            except sqlite3.DatabaseError as fault:
-                self._set_aside(str(fault))
+                except sqlite3.DatabaseError as fault:
+                    self._set_aside(str(fault))
             return None
 
     def _connect(self) -> sqlite3.Connection:
