@@ -17,7 +17,6 @@ COLUMNS = (
     Column("memory", "Memory", 9, align="right", sortable=False),
     Column("bandwidth", "Bandwidth", 10, align="right", drop=1, sortable=False),
     Column("kind", "Runs on", 8, drop=2, sortable=False),
-    Column("origin", "", 14, drop=3, sortable=False),
 )
 
 
@@ -90,12 +89,13 @@ def matching(
 def cells(offer: Offer, in_use: Machine | None) -> Sequence[Cell]:
     """One offer as a row."""
     used = in_use is not None and offer.machine == in_use
+    marks = ["" if offer.origin == "catalog" else offer.origin, "in use" if used else ""]
+    mark = ", ".join(filter(None, marks))
     return (
-        offer.name,
+        (Run(offer.name), Run(f"  {mark}" if mark else "", "accent")),
         memory(offer.memory_bytes),
         bandwidth(offer.bandwidth_bytes_per_second),
         Run(offer.kind, "dim"),
-        Run("in use" if used else "" if offer.origin == "catalog" else offer.origin, "accent"),
     )
 
 

@@ -10,6 +10,8 @@ from explorer.weights.tree import Node
 
 SHARE_CELLS = 10
 INDENT = "  "
+FIRST_LINES = 24
+"""Lines of the tree that are open at first, at most."""
 
 TENSOR_COLUMNS = (
     Column("name", "Tensor", 24, flex=4, cut="middle"),
@@ -124,6 +126,23 @@ class Opened:
     def forget_nodes(self) -> None:
         """The tree was built anew: what is open stays open, over the new nodes."""
         self._children = {}
+
+    def open_first(self, roots: Sequence[Node]) -> None:
+        """Open the upper modules, as many as make a good first view."""
+        level = [(node, (node.name,)) for node in roots if not node.leaf]
+        lines = len(roots)
+        while level:
+            opening = [(path, self.below(node, path)) for node, path in level]
+            lines += sum(len(below) for _, below in opening)
+            if lines > FIRST_LINES:
+                return
+            self.paths = self.paths.union(path for path, _ in opening)
+            level = [
+                (child, (*path, child.name))
+                for path, below in opening
+                for child in below
+                if not child.leaf
+            ]
 
     def toggle(self, path: tuple[str, ...]) -> None:
         """Open a closed branch, close an open one."""

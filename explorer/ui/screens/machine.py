@@ -65,6 +65,10 @@ class MachineScreen(Screen[None]):
 
         devices: tuple[Offer, ...]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+
     def compose(self) -> ComposeResult:
         """A line to type in, the machines, and what is known of the one under the cursor."""
         yield Title("machine").data_bind(MachineScreen.machine, MachineScreen.scenario)

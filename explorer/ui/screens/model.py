@@ -268,9 +268,7 @@ def identity(ref: ModelRef, model: Model | None) -> Content:
     if model.architecture is not None and model.architecture.context_tokens:
         pieces.append(Content(f"{tokens(model.architecture.context_tokens)} context"))
     listing = model.repo.listing
-    pieces.append(
-        Content(safe_line(listing.license_name or listing.license or "license unknown", 40))
-    )
+    pieces.append(Content(safe_line(model.terms.name or "license unknown", 40)))
     if listing.gated:
         pieces.append(Content.styled("gated", "$text-warning"))
     return Content("  ·  ").join(pieces)

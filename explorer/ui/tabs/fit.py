@@ -160,8 +160,13 @@ class FitTab(Widget):
         cell = self._answer()
         self.query_one("#fit-cell", Static).update(headline(cell) if cell else Content(""))
         self.query_one(MemoryBar).answer = cell
-        self.query_one(Facts).facts = facts(cell) if cell else ()
+        self.query_one(Facts).facts = (*(facts(cell) if cell else ()), *self._notes())
         self._explain()
+
+    def _notes(self) -> tuple[Fact, ...]:
+        """What to know before trusting a figure."""
+        warnings = self.model.warnings if self.model else ()
+        return tuple(Fact("Note", warning, "$text-warning") for warning in warnings)
 
     def _explain(self) -> None:
         """Have the cell judged once more with its reasons, where they are to be seen."""

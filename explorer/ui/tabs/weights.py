@@ -138,9 +138,21 @@ class WeightsTab(Widget):
             tooltip="Close the module",
         ),
         Binding(
-            "e", "apart", "Each layer", id="weights.apart", tooltip="Show folded layers one by one"
+            "e",
+            "apart",
+            "Each layer",
+            show=False,
+            id="weights.apart",
+            tooltip="Show folded layers one by one",
         ),
-        Binding("y", "copy", "Copy name", id="weights.copy", tooltip="Copy the tensor's name"),
+        Binding(
+            "y",
+            "copy",
+            "Copy name",
+            show=False,
+            id="weights.copy",
+            tooltip="Copy the tensor's name",
+        ),
     ]
 
     model: reactive[Model | None] = reactive(None)
@@ -221,6 +233,8 @@ class WeightsTab(Widget):
             self.table.set_columns(TREE_COLUMNS if self._shown.view.tree else TENSOR_COLUMNS)
             self.table.restart()
         self._opened.forget_nodes()
+        if not self._opened.paths:
+            self._opened.open_first(self._shown.roots)
         self._show_rows()
         self.account.update(self._account())
 

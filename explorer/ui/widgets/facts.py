@@ -10,6 +10,9 @@ from textual.widget import Widget
 from explorer.fit.values import Reason
 from explorer.safetext import safe_line
 
+MOST_NARROW = 16
+"""Cells a value gets even where there is no room: the rest is cut."""
+
 
 class Fact(NamedTuple):
     """One label with its value."""
@@ -30,14 +33,15 @@ class Facts(Widget):
     facts: reactive[tuple[Fact, ...]] = reactive((), layout=True)
 
     def render(self) -> Content:
-        """A line a fact; long values wrap under themselves only when the terminal wraps them."""
-        width = max((len(fact.label) for fact in self.facts), default=0) + 2
-        lines = [
-            Content.assemble(
-                (f"{fact.label:<{width}}", "$text-muted"), (safe_line(fact.value), fact.style)
-            )
-            for fact in self.facts
-        ]
+        """A line a fact; a long value goes on below itself."""
+        labels = max((len(fact.label) for fact in self.facts), default=0) + 2
+        room = max(self.container_size.width - labels - 4, MOST_NARROW)
+        lines: list[Content] = []
+        for fact in self.facts:
+            value = Content.styled(safe_line(fact.value), fact.style)
+            for number, part in enumerate(value.wrap(room)):
+                label = "" if number else fact.label
+                lines.append(Content.assemble((f"{label:<{labels}}", "$text-muted"), part))
         return Content("\n").join(lines)
 
 

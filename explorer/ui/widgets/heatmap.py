@@ -16,8 +16,8 @@ from explorer.safetext import safe_line
 from explorer.ui.text import fit_end
 
 HEADER_LINES = 1
-FIGURE_CELLS = 6
-"""Room for a figure: five digits with a point, and a blank."""
+FIGURE_CELLS = 4
+"""Room for three figures and a point."""
 CELL_CELLS = FIGURE_CELLS + 4
 """A bracket, the glyph, a blank, the figure, a bracket."""
 
@@ -175,7 +175,9 @@ class HeatMap(Widget, can_focus=True):
         style = self._style("label")
         labels = self.grid.columns[self._first_column :]
         text = " " * self._label_cells
-        return Strip([Segment(text + "".join(f"{label:^{CELL_CELLS}}" for label in labels), style)])
+        return Strip(
+            [Segment(text + "".join(f"{label:>{CELL_CELLS - 1}} " for label in labels), style)]
+        )
 
     def _row(self, index: int) -> Strip:
         here, column = self.position

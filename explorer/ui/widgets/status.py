@@ -45,7 +45,7 @@ class Status(Widget):
         if state.text:
             pieces.append(Content(safe_line(state.text)))
         if state.age_seconds >= FRESH_SECONDS:
-            pieces.append(Content(f"{seconds(state.age_seconds)} old"))
+            pieces.append(Content(f"as of {seconds(state.age_seconds)} ago"))
         return (
             Content("  ·  ").join(pieces).truncate(max(self.content_size.width, 1), ellipsis=True)
         )
