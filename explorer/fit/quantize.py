@@ -8,7 +8,7 @@ of 4.5 bits a weight.
 from collections import Counter
 from collections.abc import Iterable
 
-from explorer.fit.architecture import Architecture
+from explorer.fit.architecture import Architecture, Mixer
 from explorer.fit.conversion import Row, rows_of
 from explorer.fit.quantize_rules import (
     LayerShape,
@@ -32,12 +32,23 @@ _VALUES = ("attn_v", "attn_qkv", "attn_kv_b")
 
 def traits_of(architecture: Architecture, *, imatrix: bool = False) -> Traits:
     """What llama.cpp's rules ask about a model."""
-    first = architecture.layers[0] if architecture.layers else None
-    gqa = first.heads // first.kv_heads if first and first.kv_heads else 0
+    gqa = _heads_a_kv_head(architecture)
     experts = max((layer.experts for layer, _ in architecture.groups), default=0)
     big = len(architecture.layers) == 80 and gqa > 1 and architecture.model_type in _SEVENTY
     falcon = architecture.model_type in ("falcon", "RefinedWeb", "RefinedWebModel")
     return Traits(gqa, experts, big, falcon, imatrix)
+
+
+def _heads_a_kv_head(architecture: Architecture) -> int:
+    """``n_gqa`` of the first layer.
+
+    The metadata of models with gated delta nets have one count for all layers, so that layers without
+    attention have it too; those of other hybrids have zeros there.
+    """
+    first = next(
+        (layer for layer in architecture.layers if layer.mixer is not Mixer.GATED_DELTA), None
+    )
+    return first.heads // first.kv_heads if first and first.kv_heads else 0
 
 
 _SEVENTY = ("llama", "qwen2", "deci")
