@@ -97,6 +97,11 @@ class Architecture:
     """What had to be supposed, a sentence each."""
     groups: tuple[tuple[Layer, int], ...] = field(init=False, repr=False, compare=False)
     """The distinct layers and how many of each, in order of appearance."""
+    fingerprint: int = field(init=False, repr=False, compare=False)
+    """The hash, counted once: what is worked out for an architecture is looked up by it."""
+
+    def __hash__(self) -> int:
+        return self.fingerprint
 
     def __post_init__(self) -> None:
         counts: dict[int, int] = {}
@@ -106,7 +111,10 @@ class Architecture:
         for layer in self.layers:
             if count := counts.pop(id(layer), 0):
                 merged[layer] = merged.get(layer, 0) + count
-        object.__setattr__(self, "groups", tuple(merged.items()))
+        groups = tuple(merged.items())
+        object.__setattr__(self, "groups", groups)
+        key = (self.name, groups, self.hidden, self.vocabulary, self.context_tokens)
+        object.__setattr__(self, "fingerprint", hash(key))
 
     @property
     def attention(self) -> dict[str, int]:

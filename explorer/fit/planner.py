@@ -1,6 +1,7 @@
 """Whether and how a model runs on a machine: the verdict, its memory part by part, and its speed."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from explorer.errors import UsageError
@@ -75,22 +76,45 @@ def best(
     """The highest-quality quantization that runs with the context wanted, by verdict first.
 
     Among the options that FIT with their reserve the largest is the best, since a larger file keeps more
-    of the weights; failing that the largest that is TIGHT, then the smallest that needs the host, since
-    what is on the host is slow; if nothing runs, the smallest. Raises UsageError without options.
+    of the weights; failing that the largest that is TIGHT. If all need the host, which is slow, it is the
+    smallest of at least four bits; if nothing runs, the smallest. Raises UsageError without options.
     """
     if not options:
         raise UsageError("No quantization to choose from")
     engine = engine_model(scenario.engine)
     resolved, _ = engine.resolve(architecture, scenario)
-    ordered = sorted(options, key=_size, reverse=True)
-    chosen, verdict = ordered[-1], Verdict.TOO_LARGE
-    for option in ordered:
-        plan = engine.plan(architecture, option, machine, resolved)
-        if RANK[plan.verdict] < RANK[verdict] or (plan.verdict is verdict is Verdict.OFFLOAD):
-            chosen, verdict = option, plan.verdict
-        if verdict is Verdict.FITS:
-            break
+    ordered = sorted(options, key=_size)
+
+    def verdict_of(option: WeightMap) -> Verdict:
+        return engine.plan(architecture, option, machine, resolved).verdict
+
+    chosen = ordered[0]
+    least = verdict_of(chosen)
+    if least in (Verdict.FITS, Verdict.TIGHT):
+        chosen = _largest(ordered, lambda option: verdict_of(option) is least)
+    elif least is Verdict.OFFLOAD:
+        chosen = next((option for option in ordered if _four_bits(option)), chosen)
+        if verdict_of(chosen) is not Verdict.OFFLOAD:
+            chosen = _largest(ordered, lambda option: verdict_of(option) is Verdict.OFFLOAD)
     return judge(architecture, chosen, machine, scenario, explain=explain)
+
+
+def _largest(ordered: Sequence[WeightMap], holds: Callable[[WeightMap], bool]) -> WeightMap:
+    """The last of a sequence for which something holds that holds for the first and then for no more."""
+    low, high = 0, len(ordered)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(ordered[middle]):
+            low = middle
+        else:
+            high = middle
+    return ordered[low]
+
+
+def _four_bits(option: WeightMap) -> bool:
+    """Whether a quantization's name does not begin with fewer than four bits: ``Q4_K_M``, ``BF16``."""
+    bits = re.search(r"[0-9]+", option.quantization)
+    return bits is None or int(bits[0]) >= 4
 
 
 def max_context(

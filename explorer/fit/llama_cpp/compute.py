@@ -45,7 +45,7 @@ def _sample(architecture: Architecture) -> tuple[Layer, ...]:
     return (*kept, architecture.layers[-1])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _compute(
     layers: tuple[Layer, ...], hidden: int, vocabulary: int, model_type: str, settings: Settings,
     windowed: bool,

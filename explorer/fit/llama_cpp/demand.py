@@ -1,6 +1,7 @@
 """What one model needs under llama.cpp, before it is put anywhere: by block and altogether."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from explorer.fit.architecture import Architecture
 from explorer.fit.llama_cpp.cache import NOT_WINDOWED, kv_bytes, state_bytes
@@ -36,24 +37,37 @@ def demand(
     architecture: Architecture, weights: WeightMap, settings: Settings, *, cuda: bool = False
 ) -> Demand:
     """The needs of a model in one quantization; vision towers and MTP blocks are not loaded."""
+    context = _context(architecture, settings, cuda)
+    blocks = aligned(weights.blocks, len(architecture.layers))
+    return Demand(
+        block_weights=tuple([block.dense_bytes for block in blocks]),
+        block_experts=tuple([block.expert_bytes for block in blocks]),
+        block_kv=context[0],
+        block_state=context[1],
+        input_weights=weights.input_bytes,
+        output_weights=(weights.output_bytes or weights.input_bytes) + weights.other_bytes,
+        host_output_weights=weights.output_bytes + weights.other_bytes,
+        compute=context[2],
+    )
+
+
+@lru_cache(maxsize=8192)
+def _context(
+    architecture: Architecture, settings: Settings, cuda: bool
+) -> tuple[tuple[int, ...], tuple[int, ...], Compute]:
+    """KV cache and state of every block, and the compute buffers: the same in every quantization."""
     slides = windowed(architecture)
     sizes = {
         id(layer): (
             kv_bytes(layer, settings, windowed=slides, cuda=cuda),
             state_bytes(layer, settings),
         )
-        for layer in architecture.layers
+        for layer in {id(layer): layer for layer in architecture.layers}.values()
     }
-    blocks = aligned(weights.blocks, len(architecture.layers))
-    return Demand(
-        block_weights=tuple([block.dense_bytes for block in blocks]),
-        block_experts=tuple([block.expert_bytes for block in blocks]),
-        block_kv=tuple([sizes[id(layer)][0] for layer in architecture.layers]),
-        block_state=tuple([sizes[id(layer)][1] for layer in architecture.layers]),
-        input_weights=weights.input_bytes,
-        output_weights=(weights.output_bytes or weights.input_bytes) + weights.other_bytes,
-        host_output_weights=weights.output_bytes + weights.other_bytes,
-        compute=compute(architecture, settings, windowed=slides),
+    return (
+        tuple([sizes[id(layer)][0] for layer in architecture.layers]),
+        tuple([sizes[id(layer)][1] for layer in architecture.layers]),
+        compute(architecture, settings, windowed=slides),
     )
 
 
