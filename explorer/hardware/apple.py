@@ -51,5 +51,12 @@ def interpret(text: str) -> Found:
         fp16_flops=entry.fp16_flops if entry else None,
         source=f"sysctl; {entry.source}, {entry.checked}" if entry else "sysctl",
     )
-    notes = () if entry else (f"{device.name} is not in the catalog: its bandwidth is unknown",)
-    return Found((device,), notes)
+    notes = []
+    if not raised:
+        notes.append(
+            f"{units.memory(device.available_bytes)} is assumed to be usable by the GPU:"
+            " macOS 26 may allow more, and iogpu.wired_limit_mb raises it"
+        )
+    if entry is None:
+        notes.append(f"{device.name} is not in the catalog: its bandwidth is unknown")
+    return Found((device,), tuple(notes))

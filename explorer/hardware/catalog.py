@@ -21,6 +21,7 @@ Tier: TypeAlias = Literal["consumer", "workstation", "datacenter", "embedded"]
 
 VENDORS = ("nvidia", "amd", "intel", "apple")
 
+_PCI_VENDORS = {"10de": "nvidia", "1002": "amd", "8086": "intel"}
 _DATA = Path(__file__).with_name("devices")
 _SIZE = re.compile(r"(?<![a-z0-9.])\d+(?:\.\d+)?\s*(?:gib|gb|g)(?![a-z0-9])")
 _NOISE = re.compile(
@@ -103,7 +104,8 @@ def lookup(name: str) -> tuple[Entry, ...]:
 
 def by_pci(pci: str) -> tuple[Entry, ...]:
     """The entries with this ``vendor:device`` id; several parts may share one."""
-    return tuple(entry for entry in entries() if pci.lower() in entry.pci)
+    vendor = _PCI_VENDORS.get(pci.lower()[:4])
+    return tuple(entry for entry in _read(vendor) if pci.lower() in entry.pci) if vendor else ()
 
 
 def closest(candidates: Iterable[Entry], memory_bytes: int) -> Entry | None:
