@@ -62,7 +62,11 @@ _GGML_QUANTIZED = {
     6: ("Q5_0", 32, 22),
     7: ("Q5_1", 32, 24),
     8: ("Q8_0", 32, 34),
-    9: ("Q8_1", 32, 40),
+    9: (
+        "Q8_1",
+        32,
+        40,
+    ),  # as the gguf library writes it; ggml itself, which has it in memory only, 36
     10: ("Q2_K", 256, 84),
     11: ("Q3_K", 256, 110),
     12: ("Q4_K", 256, 144),
