@@ -1,7 +1,7 @@
 """Tensors as rows of a table: one each, or as a tree of modules that opens branch by branch."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import count, file_size
@@ -77,7 +77,10 @@ class Branch:
     node: Node
     path: tuple[str, ...]
     """Names from the top: what tells it from all others."""
-    opened: bool
+    label: str
+    level: int = 0
+    """How far it is indented."""
+    opened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class Opened:
 
     def open_first(self, roots: Sequence[Node]) -> None:
         """Open the upper modules, as many as make a good first view."""
-        level = [(node, (node.name,)) for node in roots if not node.leaf]
+        level: list[tuple[Node, tuple[str, ...]]] = [(n, (n.name,)) for n in roots if n.tensors > 1]
         lines = len(roots)
         while level:
             opening = [(path, self.below(node, path)) for node, path in level]
@@ -141,7 +144,7 @@ class Opened:
                 (child, (*path, child.name))
                 for path, below in opening
                 for child in below
-                if not child.leaf
+                if child.tensors > 1 and not child.leaf
             ]
 
     def toggle(self, path: tuple[str, ...]) -> None:
@@ -164,22 +167,33 @@ class Opened:
     def flatten(self, roots: Sequence[Node], *, everything: bool = False) -> TreeRows:
         """The visible lines of a tree, from top to bottom; all there are if ``everything`` is open."""
         lines: list[Branch] = []
-        waiting: list[tuple[Node, tuple[str, ...]]] = [(n, (n.name,)) for n in reversed(roots)]
+        waiting: list[Branch] = [Branch(node, (node.name,), node.name) for node in reversed(roots)]
         while waiting:
-            node, path = waiting.pop()
-            opened = not node.leaf and (everything or path in self.paths)
-            lines.append(Branch(node, path, opened))
+            branch = self._joined(waiting.pop())
+            path = branch.path
+            opened = not branch.node.leaf and (everything or path in self.paths)
+            lines.append(replace(branch, opened=opened))
             if opened:
-                below = self.below(node, path)
-                waiting += [(child, (*path, child.name)) for child in reversed(below)]
+                waiting += [
+                    Branch(child, (*path, child.name), child.name, branch.level + 1)
+                    for child in reversed(self.below(branch.node, path))
+                ]
         return TreeRows(tuple(lines), sum(node.size_bytes for node in roots))
+
+    def _joined(self, branch: Branch) -> Branch:
+        """A module of one tensor as that tensor: ``norm.weight`` on one line."""
+        while not branch.node.leaf and branch.node.tensors == 1:
+            child = self.below(branch.node, branch.path)[0]
+            label = f"{branch.label}.{child.name}"
+            branch = Branch(child, (*branch.path, child.name), label, branch.level)
+        return branch
 
 
 def title(branch: Branch) -> tuple[Run, ...]:
     """Indent, mark and name of a branch, with how many layers it stands for."""
     node = branch.node
     mark = "  " if node.leaf else "▾ " if branch.opened else "▸ "
-    name = Run(INDENT * (len(branch.path) - 1) + mark + (node.name or "(all)"))
+    name = Run(INDENT * branch.level + mark + (branch.label or "(all)"))
     return (name, Run(f"  × {node.repeats}", "accent")) if node.repeats > 1 else (name,)
 
 

@@ -28,6 +28,8 @@ from explorer.ui.widgets.heatmap import HeatCell, HeatGrid, HeatMap
 from explorer.ui.widgets.status import explain
 from explorer.units import gib, memory, speed, tokens
 
+RESTS_SECONDS = 0.08
+"""How long the cursor must stay on a cell before it is explained."""
 LEGEND = Content("   ").join(
     Content.assemble((f"{look.glyph} ", TONES[look.tone]), (look.word, "$text-muted"))
     for look in LOOKS.values()
@@ -160,8 +162,12 @@ class FitTab(Widget):
         cell = self._answer()
         self.query_one("#fit-cell", Static).update(headline(cell) if cell else Content(""))
         self.query_one(MemoryBar).answer = cell
-        self.query_one(Facts).facts = (*(facts(cell) if cell else ()), *self._notes())
+        self._show_facts(cell, None)
         self._explain()
+
+    def _show_facts(self, cell: Answer | None, most_tokens: int | None) -> None:
+        known = facts(cell, most_tokens) if cell else ()
+        self.query_one(Facts).facts = (*known, *self._notes())
 
     def _notes(self) -> tuple[Fact, ...]:
         """What to know before trusting a figure."""
@@ -169,14 +175,15 @@ class FitTab(Widget):
         return tuple(Fact("Note", warning, "$text-warning") for warning in warnings)
 
     def _explain(self) -> None:
-        """Have the cell judged once more with its reasons, where they are to be seen."""
+        """Have the cell judged once more, with its reasons and the most context it allows."""
         cell = self._answer()
-        if cell is None or self.model is None or not self.has_class("-why"):
-            return
-        self._give_reasons(self.model, cell)
+        if cell is not None and self.model is not None:
+            self._give_reasons(self.model, cell)
 
     @work(group="reasons", exclusive=True, exit_on_error=False)
     async def _give_reasons(self, model: Model, cell: Answer) -> None:
+        """Waits for the cursor to rest: it takes a tenth of a second or more."""
+        await asyncio.sleep(RESTS_SECONDS)
         try:
             explained = await asyncio.to_thread(answer, model, cell.machine, cell.scenario)
         except ExplorerError as error:
@@ -189,6 +196,7 @@ class FitTab(Widget):
         reasons = self.query_one(Reasons)
         reasons.reasons = message.answer.reasons
         reasons.assumptions = message.answer.assumptions
+        self._show_facts(message.answer, message.answer.max_context_tokens)
 
     @on(Unexplained)
     def _tell(self, message: Unexplained) -> None:
@@ -203,7 +211,8 @@ class FitTab(Widget):
     def action_why(self) -> None:
         """Show or hide the reasons."""
         self.toggle_class("-why")
-        self._explain()
+        if self.has_class("-why"):
+            self.call_after_refresh(self.query_one(Reasons).scroll_visible)
 
 
 def waiting_for(model: Model | None) -> str:
@@ -250,15 +259,15 @@ def headline(cell: Answer) -> Content:
     )
 
 
-def facts(cell: Answer) -> tuple[Fact, ...]:
-    """What else there is to say of a cell."""
+def facts(cell: Answer, most_tokens: int | None) -> tuple[Fact, ...]:
+    """What else there is to say of a cell; the most context takes longer to find and comes later."""
     scenario = cell.scenario
-    most = tokens(cell.max_context_tokens) if cell.max_context_tokens else "none"
+    most = "…" if most_tokens is None else "none" if not most_tokens else tokens(most_tokens)
     return (
         Fact("Decode", spread(cell.speed.decode), "bold"),
         Fact("Prefill", spread(cell.speed.prefill)),
         Fact("Rests on", cell.speed.basis),
-        Fact("Most context", f"{most} with the same verdict"),
+        Fact("Most context", most if most_tokens is None else f"{most} with the same verdict"),
         Fact(
             "Engine",
             f"{scenario.engine}, {scenario.sequences} sequence"

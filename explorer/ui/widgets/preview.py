@@ -51,6 +51,5 @@ def summary(row: Row) -> Content:
         look = LOOKS[row.answer.verdict]
         quantization = safe_line(row.answer.scenario.quantization or "")
         pieces.append(Content.styled(f"{look.glyph} {quantization} {look.word}", TONES[look.tone]))
-        if row.answer.max_context_tokens:
-            pieces.append(Content(f"at most {tokens(row.answer.max_context_tokens)} context"))
+        pieces.append(Content(f"at {tokens(row.answer.scenario.context_tokens)} context"))
     return Content("  ·  ").join(pieces)
