@@ -9,7 +9,9 @@ from explorer.fit.llama_cpp.blocks import Inputs, Shape, feed_forward, mix
 from explorer.fit.llama_cpp.cache import cells
 from explorer.fit.llama_cpp.settings import BLOCK_BYTES, Settings
 
-_SETTLED = 3
+COPIES = 4
+"""Batches in flight over several devices (``GGML_SCHED_MAX_COPIES``)."""
+_SETTLED = 2
 """So many blocks of a kind, and the holes they leave no longer change."""
 
 
@@ -23,6 +25,22 @@ class Compute:
     """Pinned host memory beside an accelerator: inputs, masks and the embedding rows."""
     alone: int
     """Of a processor without accelerator."""
+    inputs: int
+    """Of these, masks, positions and indices."""
+    stream: int
+    """The residual stream of a micro-batch."""
+
+    def pipelined(self, *, first: bool) -> int:
+        """On one of several devices that hold all blocks, which work on four batches at a time.
+
+        Each then keeps four copies of what it is given (``ggml-backend.cpp``, n_copies).
+        """
+        return self.device + (COPIES - 1) * self.inputs + (1 if first else 2) * COPIES * self.stream
+
+    @property
+    def pipelined_host(self) -> int:
+        """Of the host beside them."""
+        return self.host + (COPIES - 1) * self.inputs
 
 
 def compute(architecture: Architecture, settings: Settings, *, windowed: bool = True) -> Compute:
@@ -69,8 +87,10 @@ def _compute(
     alone = _graph(shape, layers, spans, sizes, ends, host=True)
     return Compute(
         device=device.peak(CUDA_ALIGNMENT),
-        host=sum(sizes.masks.values()) + sizes.indices + sizes.position + 2 * shape.hidden,
+        host=sizes.total + 2 * shape.hidden,
         alone=alone.peak(CPU_ALIGNMENT),
+        inputs=sizes.total,
+        stream=shape.hidden,
     )
 
 
@@ -84,6 +104,10 @@ class _InputSizes:
     """The cells to write to; for a transposed value cache, which goes without flash attention, one a
     value element."""
     position: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.masks.values()) + self.indices + self.position
 
 
 def _input_sizes(

@@ -19,6 +19,10 @@ DEVICE_OVERHEAD = 154 * MIB
 """Driver context of a process: nvidia-smi against the sum of the buffers, one 8 GB card."""
 HOST_OVERHEAD = 60 * MIB
 """Vocabulary, loader and program: 25 to 80 MiB in real loads."""
+EXPERT_MATRIX_SHARE = 0.42
+"""Of a block's experts, their largest matrix: down in Q6_K beside gate and up in Q4_K."""
+DENSE_MATRIX_SHARE = 0.13
+"""Of a dense block, half its largest matrix: the other half fits in what the block no longer needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,8 @@ def _balanced(
     When the proportion overfills one, every device is filled in turn instead; None if that is not enough.
     """
     loads = _loads(demand, host, host_experts)
-    fixed = demand.compute.device + DEVICE_OVERHEAD + reserve
+    compute = _computes(demand, len(devices), host, host_experts)[-1]
+    fixed = compute + DEVICE_OVERHEAD + reserve
     rooms = [max(device.available_bytes - fixed, 0) for device in devices]
     if not sum(rooms):
         return None
@@ -189,14 +194,22 @@ def _judged(demand: Demand, machine: Machine, reserve: int, split: _Split) -> Pl
     placed: list[Placed] = []
     start, used = split.host, sum(1 for count in split.counts if count)
     last = len(demand.block_kv)
+    computes = _computes(demand, used, split.host, split.host_experts)
     for device, count in zip(split.devices, split.counts, strict=True):
         stop = start + count
         if count:
-            memory = _device_memory(demand, start, stop, split.host_experts, last=stop == last)
+            memory = _device_memory(
+                demand,
+                range(start, stop),
+                split.host_experts,
+                computes[len(placed)],
+                last=stop == last,
+            )
             placed.append(Placed(device.name, memory, device.available_bytes))
         start = stop
-    host = Placed("host", _host_memory(demand, split.host, split.host_experts),
-                  machine.host_available_bytes)  # fmt: skip
+    pipelined = used > 1 and not split.host and not split.host_experts
+    shared = _host_memory(demand, split.host, split.host_experts, pipelined=pipelined)
+    host = Placed("host", shared, machine.host_available_bytes)
     verdict = max((_verdict(one, reserve) for one in placed), key=_ORDER.index)
     if _over_host(placed, host, split.devices):
         verdict = Verdict.TOO_LARGE
@@ -210,9 +223,27 @@ def _over_host(placed: Sequence[Placed], host: Placed, devices: Sequence[Device]
     return host.memory.total + drawn > host.capacity_bytes
 
 
+def _computes(demand: Demand, devices: int, host: int, host_experts: int) -> list[int]:
+    """Compute buffer of each device in use.
+
+    Weights of blocks or experts on the host are copied over to work on a whole micro-batch, one matrix
+    at a time, when everything else of a block is alive too.
+    """
+    compute = demand.compute
+    if not host and not host_experts:
+        if devices <= 1:
+            return [compute.device]
+        return [compute.pipelined(first=index == 0) for index in range(devices)]
+    matrix = max(demand.block_experts, default=0) * EXPERT_MATRIX_SHARE
+    if not matrix:
+        matrix = max(demand.block_weights, default=0) * DENSE_MATRIX_SHARE
+    return [compute.device + int(matrix)] * max(devices, 1)
+
+
 def _device_memory(
-    demand: Demand, start: int, stop: int, host_experts: int, *, last: bool
+    demand: Demand, blocks: range, host_experts: int, compute: int, *, last: bool
 ) -> Memory:
+    start, stop = blocks.start, blocks.stop
     kept = max(start, min(host_experts, stop))
     return Memory(
         weights=sum(demand.block_weights[start:stop])
@@ -220,21 +251,24 @@ def _device_memory(
         + (demand.output_weights if last else 0),
         kv_cache=sum(demand.block_kv[start:stop]),
         recurrent_state=sum(demand.block_state[start:stop]),
-        compute=demand.compute.device,
+        compute=compute,
         overhead=DEVICE_OVERHEAD,
     )
 
 
-def _host_memory(demand: Demand, blocks: int, host_experts: int, *, alone: bool = False) -> Memory:
-    experts = max(blocks, host_experts)
-    weights = sum(demand.block_weights[:blocks]) + sum(demand.block_experts[:experts])
-    if alone:  # a tied head is the embedding table itself, once
-        weights += demand.host_output_weights
+def _host_memory(
+    demand: Demand, blocks: int, host_experts: int, *, alone: bool = False, pipelined: bool = False
+) -> Memory:
+    """The host's share; ``alone`` when there is no accelerator in play."""
+    weights = sum(demand.block_weights[:blocks])
+    weights += sum(demand.block_experts[: max(blocks, host_experts)]) + demand.input_weights
+    compute = demand.compute.pipelined_host if pipelined else demand.compute.host
     return Memory(
-        weights=weights + demand.input_weights,
+        # a tied head is the embedding table itself on a processor, a copy of it on an accelerator
+        weights=weights + (demand.host_output_weights if alone else 0),
         kv_cache=sum(demand.block_kv[:blocks]),
         recurrent_state=sum(demand.block_state[:blocks]),
-        compute=demand.compute.alone if alone else demand.compute.host,
+        compute=demand.compute.alone if alone else compute,
         overhead=HOST_OVERHEAD,
     )
 
