@@ -117,7 +117,7 @@ def _input_sizes(
     masks = {
         layer.window_tokens is not None: span * settings.n_ubatch * element
         for layer, span in zip(layers, spans, strict=True)
-        if layer.kv_heads and layer.mixer is not Mixer.NONE
+        if layer.kv_heads
     }
     values = 1
     if not settings.flash_attention:
