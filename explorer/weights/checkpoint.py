@@ -7,8 +7,9 @@ from explorer.errors import ExplorerError
 from explorer.units import count as written
 from explorer.weights.components import Component, Part
 from explorer.weights.counts import Counts, Described, Reading, count
+from explorer.weights.json_values import JsonObject
 from explorer.weights.packing import UNPACKABLE
-from explorer.weights.quantization import JsonObject, Quantization, from_config
+from explorer.weights.quantization import Quantization, from_config
 from explorer.weights.tensors import Format, Header, Tensor
 
 _EXPERTS = (
@@ -17,7 +18,6 @@ _EXPERTS = (
     "num_local_experts",
     "moe_num_experts",
     "num_routed_experts",
-    "expert_count",
 )
 _EXPERTS_USED = (
     "num_experts_per_tok",
@@ -26,12 +26,17 @@ _EXPERTS_USED = (
     "moe_topk",
     "moe_k",
     "top_k_experts",
-    "expert_used_count",
 )
 _NESTED = ("text_config", "llm_config", "language_config", "thinker_config", "ffn_config")
 # What a text token passes through. The input embedding is a look-up of one row.
 _PER_TOKEN = (Component.BACKBONE, Component.OUTPUT_HEAD, Component.ADAPTER)
-_BLOCK_PREFIXES = ("model.layers", "model.language_model.layers", "language_model.model.layers")
+_BLOCK_PREFIXES = (
+    "model.layers",
+    "model.language_model.layers",
+    "language_model.model.layers",
+    "layers",
+    "blk",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class Checkpoint:
     """Blocks of the language model itself; numbered layers beyond are MTP layers."""
     tied_embeddings: bool = False
     """The configuration says that the output head is the input embedding again."""
+    repeated: tuple[str, ...] = ()
+    """``duplicates()`` of a complete checkpoint, looked for once."""
 
     @classmethod
     def expecting(
@@ -92,11 +99,21 @@ class Checkpoint:
         known = next((old for old in self.shards if old.path == shard.path), None)
         if known is not None and (known.header is not None or shard.header is None):
             return self
-        shards = tuple(old for old in self.shards if old is not known)
-        counts = self.counts
-        if shard.header is not None:
-            counts = counts.plus(count(shard.header.tensors, self.reading(shard.path)))
-        return replace(self, shards=(*shards, shard), counts=counts)
+        shards = (*(old for old in self.shards if old is not known), shard)
+        if shard.header is None:
+            return replace(self, shards=shards)
+        layers = self.layers or _gguf_layers(shard.header)
+        grown = replace(self, shards=shards, layers=layers)
+        # A later part of a split GGUF may come before the first, which alone knows the layers.
+        learned = self.layers is None and layers is not None
+        counts = Counts() if learned else self.counts
+        for each in shards if learned else (shard,):
+            if each.header is not None:
+                counts = counts.plus(count(each.header.tensors, grown.reading(each.path)))
+        grown = replace(grown, counts=counts)
+        if grown.expected and grown.complete:
+            return replace(grown, repeated=grown.duplicates())
+        return grown
 
     def reading(self, path: str) -> Reading:
         """Return how the tensors of one file are to be understood."""
@@ -157,9 +174,9 @@ class Checkpoint:
             elif shard.header is not None:
                 for problem in shard.header.problems:
                     yield f"{shard.path}: {problem}"
-        twice = self.duplicates()
-        if twice:
-            yield f"{len(twice)} tensors stand in two files, such as {twice[0]}; both are counted"
+        if self.repeated:
+            one = self.repeated[0]
+            yield f"{len(self.repeated)} tensors stand in two files, such as {one}; both are counted"
         if self.quantization is not None and self.quantization.method in UNPACKABLE:
             method = self.quantization.method
             yield f"the containers of {method} do not tell their width: parameters are as stored"
@@ -186,6 +203,9 @@ class Checkpoint:
         for part in filter(None, main):
             explanations.setdefault(part, "counts the denoiser only")
         reason = explanations.get(published)
+        # Before October 2026 bookkeeping was counted, and what lay in an I32 was unpacked eightfold.
+        if reason is None and 0 < published - counts.parameters <= 8 * auxiliary:
+            reason = "seems to count scales and the like, by the hub's earlier rules"
         if reason is None:
             return f"the hub's total is {published:,}, for a reason the headers do not show"
         return f"the hub's total is {published:,}: it {reason}"
@@ -210,7 +230,8 @@ def active_parameters(
     )
     if not routed:
         return counts.parameters or None
-    experts, used = _number(config, _EXPERTS), _number(config, _EXPERTS_USED)
+    experts = _number(config, _EXPERTS) or _gguf_number(checkpoint, ".expert_count")
+    used = _number(config, _EXPERTS_USED) or _gguf_number(checkpoint, ".expert_used_count")
     if experts is None or used is None or used > experts:
         return None
     active = 0
@@ -234,6 +255,27 @@ def _number(config: JsonObject, keys: tuple[str, ...]) -> int | None:
             if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**6:
                 return value
     return None
+
+
+def _gguf_number(checkpoint: Checkpoint, ending: str) -> int | None:
+    """A number of the metadata that the first part of a GGUF carries."""
+    headers = (shard.header for shard in checkpoint.shards if shard.header is not None)
+    return next((found for header in headers if (found := _ending(header, ending))), None)
+
+
+def _ending(header: Header, ending: str) -> int | None:
+    """Value of the key of this ending, which an architecture's name precedes; GGUF only."""
+    if header.format != "gguf":
+        return None
+    values = (value for key, value in header.metadata.items() if key.endswith(ending))
+    found = next(values, None)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else None
+
+
+def _gguf_layers(header: Header) -> int | None:
+    """Blocks of the model itself: ``block_count`` has the MTP layers at its end."""
+    blocks = _ending(header, ".block_count")
+    return None if blocks is None else blocks - (_ending(header, ".nextn_predict_layers") or 0)
 
 
 def _is_tied(config: JsonObject) -> bool:

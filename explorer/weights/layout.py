@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 from explorer.weights.gguf_names import Purpose, parse_gguf_name
-from explorer.weights.quantization import JsonObject
+from explorer.weights.json_values import JsonObject
 from explorer.weights.tensors import Format
 
 Kind: TypeAlias = Literal[

@@ -165,7 +165,7 @@ def _gptq(stored: _Stored) -> Unpacked | None:
     """
     found = _grouped_auxiliary(stored.suffix)
     if found is None and stored.suffix == "qweight":
-        packed = _dense(stored.shape, stored.dtype, stored.quantization.bits or 4, axis=0)
+        packed = _dense(stored.shape, stored.dtype, _bits_of(stored), axis=0)
         return packed._replace(shape=packed.shape[::-1] if packed.shape else None)
     return found or _plain(stored)
 
@@ -174,7 +174,7 @@ def _awq(stored: _Stored) -> Unpacked | None:
     """AWQ packs output columns: ``[in, out x bits / 32]`` (its GEMM layout)."""
     found = _grouped_auxiliary(stored.suffix)
     if found is None and stored.suffix == "qweight":
-        packed = _dense(stored.shape, stored.dtype, stored.quantization.bits or 4)
+        packed = _dense(stored.shape, stored.dtype, _bits_of(stored))
         return packed._replace(shape=packed.shape[::-1] if packed.shape else None)
     return found or _plain(stored)
 
@@ -213,9 +213,13 @@ def _compressed(stored: _Stored) -> Unpacked | None:
     """compressed-tensors names every packed weight ``weight_packed``, whatever its width."""
     if not stored.suffix.endswith("_packed"):
         return None
+    return _dense(stored.shape, stored.dtype, _bits_of(stored))
+
+
+def _bits_of(stored: _Stored) -> float:
+    """Bits of this module, which may have a group of its own; four where nothing is said."""
     group = _group_of(stored.name.rpartition(".")[0], stored.quantization)
-    bits = group.bits if group else None
-    return _dense(stored.shape, stored.dtype, bits or stored.quantization.bits or 4)
+    return (group.bits if group else None) or stored.quantization.bits or 4
 
 
 def _group_of(module: str, quantization: Quantization) -> ModuleGroup | None:

@@ -6,9 +6,16 @@ GGUF needs none of this: there each tensor's dtype tells everything.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-JsonObject = Mapping[str, object]
+from explorer.weights.json_values import (
+    MAX_LISTED,
+    JsonObject,
+    group_size_of,
+    object_of,
+    text_of,
+    texts_of,
+    width_in,
+)
 
-_MAX_LISTED = 100_000
 _MAX_GROUPS = 64
 _METHOD_TITLES = {
     "aqlm": "AQLM",
@@ -111,11 +118,11 @@ def from_config(
         mlx = _read_mlx(level)
         if mlx is not None:
             return mlx
-        declared = _object(level.get("quantization_config"))
+        declared = object_of(level.get("quantization_config"))
         if declared:
-            return _read(declared, level, _object(_object(hf_quant_config).get("quantization")))
+            return _read(declared, level, object_of(object_of(hf_quant_config).get("quantization")))
     if hf_quant_config:
-        return _read_modelopt({}, _object(hf_quant_config.get("quantization")))
+        return _read_modelopt({}, object_of(hf_quant_config.get("quantization")))
     return None
 
 
@@ -130,10 +137,10 @@ def width_of(text: object) -> float | None:
 def _levels(config: JsonObject) -> Iterator[JsonObject]:
     yield config
     for key in ("text_config", "llm_config", "language_config", "thinker_config"):
-        nested = _object(config.get(key))
+        nested = object_of(config.get(key))
         if nested:
             yield nested
-            deeper = _object(nested.get("text_config"))
+            deeper = object_of(nested.get("text_config"))
             if deeper:
                 yield deeper
 
@@ -146,7 +153,7 @@ def _read(declared: JsonObject, level: JsonObject, modelopt: JsonObject) -> Quan
         return _read_fp8(method, declared, level)
     if method in ("intel/auto-round", "auto-round"):
         # AutoRound exports into GPTQ's or AWQ's containers and says which.
-        packing = _text(declared.get("packing_format")).lower()
+        packing = text_of(declared.get("packing_format")).lower()
         return _plain("awq" if "awq" in packing else "gptq", declared, title="AutoRound")
     reader = _READERS.get(method)
     return reader(declared) if reader else _plain(method, declared)
@@ -154,7 +161,7 @@ def _read(declared: JsonObject, level: JsonObject, modelopt: JsonObject) -> Quan
 
 def _method_of(declared: JsonObject, modelopt: JsonObject) -> str:
     """The method's name; where it was left out, what the other keys betray."""
-    method = _text(declared.get("quant_method")).lower()
+    method = text_of(declared.get("quant_method")).lower()
     if method.startswith("modelopt") or (not method and modelopt):
         return "modelopt"
     if not method and "config_groups" in declared:
@@ -166,22 +173,48 @@ def _method_of(declared: JsonObject, modelopt: JsonObject) -> str:
 
 def _plain(method: str, declared: JsonObject, title: str = "") -> Quantization:
     """Methods whose configuration is a width, a group size and a list of exceptions."""
-    form = _text(declared.get("weights")) or _torchao_type(declared)
-    nested = _object(declared.get("quant_config"))
-    weights = _object(nested.get("weight_quant_params"))
+    form = text_of(declared.get("weights")) or _torchao_type(declared)
+    nested = object_of(declared.get("quant_config"))
+    weights = object_of(nested.get("weight_quant_params"))
     bits = (
-        _number(declared.get("bits"))
-        or _number(declared.get("nbits"))
-        or _number(declared.get("w_bit"))
-        or _number(weights.get("nbits"))
+        width_in(declared.get("bits"))
+        or width_in(declared.get("nbits"))
+        or width_in(declared.get("w_bit"))
+        or width_in(weights.get("nbits"))
         or _FIXED_WIDTHS.get(method)
         or width_of(form)
     )
-    group = _group(declared.get("group_size")) or _group(declared.get("q_group_size"))
-    group = group or _group(weights.get("group_size")) or (32 if method == "mxfp4" else None)
+    size = group_size_of(declared.get("group_size")) or group_size_of(declared.get("q_group_size"))
+    size = size or group_size_of(weights.get("group_size")) or (32 if method == "mxfp4" else None)
+    groups, exact = _exceptions(declared, ModuleGroup(bits, size))
     return Quantization(
-        method, bits, group, _describe(title or method, bits, group), _kept(declared), form
+        method,
+        bits,
+        size,
+        _describe(title or method, bits, size),
+        _kept(declared),
+        form,
+        groups=groups,
+        targets=exact,
     )
+
+
+def _exceptions(
+    declared: JsonObject, default: ModuleGroup
+) -> tuple[tuple[ModuleGroup, ...], dict[str, ModuleGroup]]:
+    """Modules of another width: ``extra_config`` by name (AutoRound), ``dynamic`` by pattern (GPTQModel)."""
+    exact, patterns = {}, []
+    for name, entry in list(object_of(declared.get("extra_config")).items())[:MAX_LISTED]:
+        bits = width_in(object_of(entry).get("bits"))
+        if bits is not None:
+            exact[name] = ModuleGroup(bits)
+    for pattern, entry in list(object_of(declared.get("dynamic")).items())[:_MAX_GROUPS]:
+        bits = width_in(object_of(entry).get("bits"))
+        if bits is not None and not pattern.startswith("-:"):
+            patterns.append(ModuleGroup(bits, patterns=("re:" + pattern.removeprefix("+:"),)))
+    if not exact and not patterns:
+        return (), {}
+    return (default, *patterns, *dict.fromkeys(exact.values())), {**exact, "Linear": default}
 
 
 def _read_fp8(method: str, declared: JsonObject, level: JsonObject) -> Quantization:
@@ -218,16 +251,16 @@ def _read_fp8(method: str, declared: JsonObject, level: JsonObject) -> Quantizat
 
 
 def _read_compressed(declared: JsonObject) -> Quantization:
-    form = _text(declared.get("format"))
+    form = text_of(declared.get("format"))
     groups = []
     exact: dict[str, ModuleGroup] = {}
-    for entry in list(_object(declared.get("config_groups")).values())[:_MAX_GROUPS]:
-        weights = _object(_object(entry).get("weights"))
-        own_form = _text(_object(entry).get("format")) or form
-        targets = _texts(_object(entry).get("targets"))
+    for entry in list(object_of(declared.get("config_groups")).values())[:_MAX_GROUPS]:
+        weights = object_of(object_of(entry).get("weights"))
+        own_form = text_of(object_of(entry).get("format")) or form
+        targets = texts_of(object_of(entry).get("targets"))
         group = ModuleGroup(
-            _number(weights.get("num_bits")) or width_of(own_form),
-            _group(weights.get("group_size")),
+            width_in(weights.get("num_bits")) or width_of(own_form),
+            group_size_of(weights.get("group_size")),
             own_form,
             tuple(target for target in targets if target.startswith("re:"))[:_MAX_GROUPS],
         )
@@ -251,10 +284,10 @@ def _read_compressed(declared: JsonObject) -> Quantization:
 
 
 def _read_modelopt(declared: JsonObject, own: JsonObject) -> Quantization:
-    form = (_text(own.get("quant_algo")) or _text(declared.get("quant_algo"))).upper()
-    size = _group(own.get("group_size")) or _group(declared.get("group_size"))
-    for entry in list(_object(declared.get("config_groups")).values())[:1]:
-        size = size or _group(_object(_object(entry).get("weights")).get("group_size"))
+    form = (text_of(own.get("quant_algo")) or text_of(declared.get("quant_algo"))).upper()
+    size = group_size_of(own.get("group_size")) or group_size_of(declared.get("group_size"))
+    for entry in list(object_of(declared.get("config_groups")).values())[:1]:
+        size = size or group_size_of(object_of(object_of(entry).get("weights")).get("group_size"))
     bits = width_of(form)
     if form == "NVFP4":
         size = size or 16
@@ -269,7 +302,7 @@ def _is_bitsandbytes(declared: JsonObject) -> bool:
 
 def _read_bitsandbytes(declared: JsonObject) -> Quantization:
     four = declared.get("load_in_4bit") is True or declared.get("_load_in_4bit") is True
-    form = (_text(declared.get("bnb_4bit_quant_type")) or "fp4") if four else "int8"
+    form = (text_of(declared.get("bnb_4bit_quant_type")) or "fp4") if four else "int8"
     nested = four and declared.get("bnb_4bit_use_double_quant") is True
     description = f"bitsandbytes {form}" + (", double quantization" if nested else "")
     kept = _kept(declared)
@@ -279,17 +312,17 @@ def _read_bitsandbytes(declared: JsonObject) -> Quantization:
 
 
 def _read_aqlm(declared: JsonObject) -> Quantization:
-    count = _number(declared.get("num_codebooks")) or 1
-    rows = _number(declared.get("out_group_size")) or 1
-    columns = _number(declared.get("in_group_size")) or 8
-    code_bits = _number(declared.get("nbits_per_codebook")) or 16
+    count = width_in(declared.get("num_codebooks")) or 1
+    rows = width_in(declared.get("out_group_size")) or 1
+    columns = width_in(declared.get("in_group_size")) or 8
+    code_bits = width_in(declared.get("nbits_per_codebook")) or 16
     bits = count * code_bits / (rows * columns)
     return Quantization(
         "aqlm",
         bits,
         None,
         _describe("aqlm", bits, None),
-        _texts(declared.get("linear_weights_not_to_quantize")),
+        texts_of(declared.get("linear_weights_not_to_quantize")),
         codebooks=(int(count), int(rows), int(columns)),
     )
 
@@ -297,13 +330,13 @@ def _read_aqlm(declared: JsonObject) -> Quantization:
 def _read_mlx(level: JsonObject) -> Quantization | None:
     """MLX writes ``quantization`` (and a copy as ``quantization_config``) without a method's name."""
     for key in ("quantization", "quantization_config"):
-        declared = _object(level.get(key))
-        method = _text(declared.get("quant_method")).lower()
+        declared = object_of(level.get(key))
+        method = text_of(declared.get("quant_method")).lower()
         default = _mlx_width(declared)
         if method not in ("", "mlx") or "load_in_4bit" in declared or "config_groups" in declared:
             continue
         overrides: dict[str, float | None] = {}
-        for module, entry in list(declared.items())[:_MAX_LISTED]:
+        for module, entry in list(declared.items())[:MAX_LISTED]:
             if entry is False:
                 overrides[module] = None
             elif isinstance(entry, Mapping):
@@ -319,7 +352,7 @@ def _read_mlx(level: JsonObject) -> Quantization | None:
             size,
             _describe("mlx", bits, size),
             tuple(module for module, width in overrides.items() if width is None),
-            _text(declared.get("mode")) or "affine",
+            text_of(declared.get("mode")) or "affine",
             overrides=overrides,
         )
     return None
@@ -345,8 +378,8 @@ def _torchao_type(declared: JsonObject) -> str:
     entry = declared.get("quant_type")
     if isinstance(entry, str):
         return entry
-    default = _object(_object(entry).get("default"))
-    return _text(default.get("_type"))
+    default = object_of(object_of(entry).get("default"))
+    return text_of(default.get("_type"))
 
 
 def _describe(method: str, bits: float | None, group_size: int | None) -> str:
@@ -358,33 +391,7 @@ def _describe(method: str, bits: float | None, group_size: int | None) -> str:
 
 def _kept(declared: JsonObject) -> tuple[str, ...]:
     keys = ("modules_to_not_convert", "ignore", "exclude_modules", "llm_int8_skip_modules")
-    return next((listed for key in keys if (listed := _texts(declared.get(key)))), ())
-
-
-def _object(value: object) -> JsonObject:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: object) -> str:
-    return value[:1000] if isinstance(value, str) else ""
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        return ()
-    return tuple(item for item in value[:_MAX_LISTED] if isinstance(item, str))
-
-
-def _number(value: object) -> float | None:
-    """A positive width or count; hostile and absurd ones are None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 < value <= 4096 else None
-
-
-def _group(value: object) -> int | None:
-    """A group size; -1 means a whole row."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return next((listed for key in keys if (listed := texts_of(declared.get(key)))), ())
 
 
 _READERS: Mapping[str, Callable[[JsonObject], Quantization]] = {

@@ -10,7 +10,7 @@ from explorer.errors import HeaderError
 from explorer.weights.checkpoint import Checkpoint, Shard, active_parameters
 from explorer.weights.components import Component, Part, component_of, layer_of, part_of
 from explorer.weights.tensors import Header, Tensor
-from tests.weights.checkpoint.published import models, small, tensor, unfold
+from tests.weights.checkpoint.published import checkpoint, models, small, tensor, unfold
 
 _SPLIT = unfold(models()["Qwen/Qwen1.5-MoE-A2.7B"].headers[""])
 _CONFIG = models()["Qwen/Qwen1.5-MoE-A2.7B"].config
@@ -60,7 +60,7 @@ def test_a_file_is_counted_once() -> None:
 
 def test_a_name_in_two_files_is_pointed_out() -> None:
     twice = (
-        Checkpoint("safetensors")
+        Checkpoint.expecting(["a", "b"], "safetensors")
         .with_shard(_shard("a", tensor("lm_head.weight", "BF16", (2, 2))))
         .with_shard(_shard("b", tensor("lm_head.weight", "BF16", (2, 2))))
     )
@@ -175,3 +175,41 @@ def test_the_hub_total_is_explained_only_when_all_files_are_there() -> None:
     assert whole.hub_difference(18) == told
     assert whole.hub_difference(5) == "the hub's total is 5, for a reason the headers do not show"
     assert Checkpoint.expecting(["a"], "safetensors").hub_difference(5) is None
+
+
+def test_a_hub_total_of_before_its_rules_changed() -> None:
+    """gpt-oss-20b was 21,511,953,984 with its scales; Kimi-K2.5 was 1,058,589,420,528."""
+    gpt_oss = checkpoint(models()["openai/gpt-oss-20b"]).hub_difference(21_511_953_984)
+    assert gpt_oss is not None
+    assert gpt_oss.endswith("it counts scales and zero points as parameters")
+    kimi = checkpoint(models()["moonshotai/Kimi-K2.5"]).hub_difference(1_058_589_420_528)
+    assert kimi is not None
+    assert kimi.endswith("it seems to count scales and the like, by the hub's earlier rules")
+
+
+def test_a_gguf_tells_its_experts_and_mtp_layers_itself() -> None:
+    shapes = {
+        "token_embd.weight": (10, 4),
+        "output.weight": (10, 4),
+        "blk.0.attn_q.weight": (4, 4),
+        "blk.0.ffn_up_exps.weight": (8, 4, 4),
+        "blk.0.ffn_up_shexp.weight": (4, 4),
+        "blk.0.ffn_gate_inp.weight": (8, 4),
+        "blk.1.attn_q.weight": (4, 4),
+    }
+    metadata = {
+        "glm4moe.block_count": 2,
+        "glm4moe.nextn_predict_layers": 1,
+        "glm4moe.expert_count": 8,
+        "glm4moe.expert_used_count": 2,
+    }
+    tensors = tuple(tensor(name, "F16", shape) for name, shape in shapes.items())
+    header = Header("gguf", tensors, metadata)
+    model = Checkpoint.expecting(["a.gguf"], "gguf").with_shard(Shard("a.gguf", 0, header))
+    assert model.counts.by_component[Component.MTP] == 16
+    # The first part of a split may arrive last: what came before is counted again.
+    late = Checkpoint("gguf").with_shard(Shard("2.gguf", 0, Header("gguf", tensors[3:])))
+    late = late.with_shard(Shard("1.gguf", 0, Header("gguf", tensors[:3], metadata)))
+    assert late.counts == model.counts
+    # Head, attention, a quarter of the experts, the shared one and the router.
+    assert active_parameters(model, {}) == 40 + 16 + 128 // 4 + 16 + 32

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer.weights.gguf_names import parse_gguf_name, quantization_label
+from explorer.weights.json_values import JsonObject
 from explorer.weights.layout import Layout, lay_out
-from explorer.weights.quantization import JsonObject
 
 
 def _lay_out(*paths: str, documents: dict[str, JsonObject] | None = None) -> Layout:

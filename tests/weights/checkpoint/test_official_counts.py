@@ -296,3 +296,33 @@ PACKED: dict[str, tuple[str, dict[str, Any], Shapes]] = {
 def test_packed_experts_exactly(name: str) -> None:
     dtype, config, shapes = PACKED[name]
     assert small(shapes, config).counts.by_dtype == {dtype: OFFICIAL[name, ""][dtype]}
+
+
+def _mimo() -> Shapes:
+    """The text part of MiMo-V2 Flash, as its configuration is published.
+
+    48 layers, 9 of them with full attention; 64 heads of 192 and 128, and 4 or 8 of keys and values;
+    layer 0 dense; three MTP layers, dense and with a sliding window. The towers are not published.
+    """
+    found = PACKED["XiaomiMiMo/MiMo-V2.6-Flash-RL"][2].copy()
+    for n in range(47):
+        found[f"model.layers.{n}.mlp.gate.e_score_correction_bias"] = ("F32", (256,))
+    blocks = [(f"model.layers.{n}", n < 9, n == 0) for n in range(48)]
+    blocks += [(f"model.mtp.layers.{n}", False, True) for n in range(3)]
+    for name, full, dense in blocks:
+        kv = 4 if full else 8
+        rows = 64 * 192 + kv * 192 + kv * 128
+        found[f"{name}.self_attn.qkv_proj.weight"] = ("F8_E4M3", (rows, 4096))
+        found[f"{name}.self_attn.qkv_proj.weight_scale_inv"] = ("F32", (rows // 128, 32))
+        if dense:
+            for part in ("gate_proj", "up_proj", "down_proj"):
+                found[f"{name}.mlp.{part}.weight"] = ("F8_E4M3", (16384, 4096))
+                found[f"{name}.mlp.{part}.weight_scale_inv"] = ("F32", (128, 32))
+    return found
+
+
+def test_three_of_four_dtypes_exactly() -> None:
+    name = "XiaomiMiMo/MiMo-V2.6-Flash-RL"
+    official = OFFICIAL[name, ""]
+    expected = {dtype: official[dtype] for dtype in ("U8", "F8_E4M3", "F32")}
+    assert small(_mimo(), PACKED[name][1]).counts.by_dtype == expected

@@ -332,6 +332,19 @@ def test_mixed_widths_go_by_target() -> None:
     assert small(shapes, config).counts.parameters == 8 * (4 + 16 + 8)
 
 
+def test_gptq_modules_of_another_width() -> None:
+    shapes: Shapes = {
+        "model.layers.0.up.qweight": ("I32", (8, 10)),
+        "model.layers.0.down.qweight": ("I32", (8, 10)),
+        "model.layers.1.up.qweight": ("I32", (8, 10)),
+    }
+    by_name = {"model.layers.0.down": {"bits": 8}, "lm_head": {"bits": 16}}
+    by_pattern = {"+:.*\\.down": {"bits": 8}, "-:.*attn.*": {}}
+    for exceptions in ({"extra_config": by_name}, {"dynamic": by_pattern}):
+        config = _quantized(quant_method="gptq", bits=4, group_size=128, **exceptions)
+        assert small(shapes, config).counts.parameters == 80 * (8 + 4 + 8)
+
+
 def test_ggufs_need_no_configuration() -> None:
     counts = small({"blk.0.ffn_up.weight": ("Q4_K", (96, 256))}, {}).counts
     assert counts.parameters == counts.quantized_parameters == WEIGHTS
