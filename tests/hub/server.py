@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import trustme
-
 from tests.hub.access import Catalog
 from tests.hub.api import ModelsApi
 from tests.hub.delivery import ConnectionCut, Delivery
@@ -225,6 +223,8 @@ class _Tls:
 
 def _make_tls() -> _Tls:
     """A throw-away authority and a certificate of it for loopback."""
+    import trustme
+
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", _HOST).configure_cert(server)
