@@ -37,10 +37,10 @@ class Member(NamedTuple):
     """Whether sizes are repeated after its data."""
 
     def descriptor_bytes(self) -> int:
-        """Bytes of the record after the data: with signature, and sizes of 64 bits for large members."""
+        """Bytes of the record after the data: 64-bit sizes for members that need a zip64 field."""
         if not self.has_descriptor:
             return 0
-        return 24 if self.size_bytes >= _SATURATED else 16
+        return 24 if max(self.size_bytes, self.header_start) >= _SATURATED else 16
 
 
 def find_directory(tail: bytes, size_bytes: int) -> Span | None:

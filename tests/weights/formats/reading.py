@@ -29,13 +29,19 @@ class Wire:
     def fetched(self) -> int:
         return sum(span.size for span in self.spans)
 
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def piece(self, span: Span) -> bytes:
+        return self.data[span.start : span.stop]
+
     def read(self, reading: Reading[T]) -> T:
         try:
             spans = next(reading)
             while True:
                 self.rounds.append(spans)
-                assert all(0 <= start < stop <= len(self.data) for start, stop in spans), spans
-                spans = reading.send(tuple(self.data[start:stop] for start, stop in spans))
+                assert all(0 <= start < stop <= len(self) for start, stop in spans), spans
+                spans = reading.send(tuple(self.piece(span) for span in spans))
         except StopIteration as end:
             result: T = end.value
             return result
@@ -43,24 +49,19 @@ class Wire:
 
 @dataclass
 class SparseWire(Wire):
-    """The beginning of a file whose data is a hole of zeros."""
+    """A file of which only the beginning and the end are known; between them are zeros."""
 
     size_bytes: int = 0
+    tail: bytes = b""
 
-    def read(self, reading: Reading[T]) -> T:
-        try:
-            spans = next(reading)
-            while True:
-                self.rounds.append(spans)
-                assert all(0 <= start < stop <= self.size_bytes for start, stop in spans), spans
-                spans = reading.send(tuple(self._piece(span) for span in spans))
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    def __len__(self) -> int:
+        return self.size_bytes
 
-    def _piece(self, span: Span) -> bytes:
-        held = self.data[span.start : span.stop]
-        return held + bytes(span.size - len(held))
+    def piece(self, span: Span) -> bytes:
+        tail_start = self.size_bytes - len(self.tail)
+        head = self.data[span.start : span.stop]
+        end = self.tail[max(0, span.start - tail_start) : max(0, span.stop - tail_start)]
+        return head + bytes(span.size - len(head) - len(end)) + end
 
 
 def names(header: Header) -> list[str]:

@@ -182,6 +182,13 @@ def test_what_cannot_be_read_says_why(data: bytes, why: str) -> None:
     assert why in refused(data)
 
 
+def test_a_header_too_long_for_the_hubs_clients_is_read_and_said_to_be() -> None:
+    header = read(file_of(b"{}" + b" " * 25_000_000))
+    assert header.problems == (
+        "the header has 25000002 bytes; the hub's clients refuse more than 25 MB",
+    )
+
+
 def test_a_hostile_number_of_problems_is_counted_not_kept() -> None:
     tensors = {f"t{i}": entry("X", [1], i, i + 1) for i in range(5000)}
     problems = read(file_of(tensors, 5000)).problems

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import os
 import pickle
 import struct
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from explorer.errors import HeaderError
 from explorer.weights.tensors import Header
 from explorer.weights.torch_zip import read_header
-from tests.weights.formats.reading import DATA, Wire, names
+from tests.weights.formats.reading import DATA, SparseWire, Wire, names
 from tests.weights.formats.writers import Pickle, archive
 
 
@@ -123,6 +124,21 @@ def test_an_archive_laid_out_by_another_writer_costs_one_round_of_short_ranges()
         2,
         1,
     ]  # head and tail; the second record's header
+    assert wire.fetched < 140_000
+
+
+def test_a_file_beyond_4_gib_is_read_at_its_two_ends() -> None:
+    wire = SparseWire(saved("large.pt.head"), size_bytes=4_294_973_549, tail=saved("large.pt.tail"))
+    header = wire.read(read_header("m", wire.size_bytes))
+    assert header.problems == ()
+    big, after, last = header.tensors
+    assert (big.start, big.size_bytes) == (len(wire.data), 2**32 + 64)
+    assert (after.size_bytes, last.size_bytes) == (4000, 20)
+    assert big.start + big.size_bytes < after.start < last.start < wire.size_bytes
+    assert after.start % 64 == last.start % 64 == 0
+    tail_start = wire.size_bytes - len(wire.tail)
+    assert wire.tail[after.start - tail_start :][:4000] == bytes(4000)
+    assert [len(spans) for spans in wire.rounds] == [2]
     assert wire.fetched < 140_000
 
 
@@ -262,6 +278,41 @@ def test_bombs_are_defused() -> None:
     assert "damaged" in refused(archive(Pickle.whole(huge), {}))
     number = b"\x8b" + struct.pack("<i", 100_000) + b"\x7f" * 100_000
     assert read(archive(Pickle.whole(b"]" + number + b"a"), {})).metadata == {}
+
+
+_KINDS = {"FloatStorage": "F32", "HalfStorage": "F16", "LongStorage": "I64", "BoolStorage": "BOOL"}
+_WIDTHS = {"F32": 4, "F16": 2, "I64": 8, "BOOL": 1}
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
+        st.tuples(
+            st.sampled_from(sorted(_KINDS)),
+            st.lists(st.integers(0, 4), max_size=3),
+            st.integers(0, 3),
+        ),
+        max_size=8,
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_random_state_dicts_are_read_back(written: dict[str, tuple[str, list[int], int]]) -> None:
+    tensors, storages, expected = {}, {}, {}
+    for key, (name, (kind, shape, offset)) in enumerate(written.items()):
+        elements = math.prod(shape)
+        dtype = _KINDS[kind]
+        tensors[name] = Pickle.tensor(
+            kind, str(key), elements + offset, tuple(shape), offset=offset
+        )
+        storages[str(key)] = bytes(_WIDTHS[dtype] * (elements + offset))
+        expected[name] = (dtype, tuple(shape), _WIDTHS[dtype] * elements)
+    data = archive(Pickle.whole(Pickle.mapping(tensors)), storages)
+    header = read(data)
+    assert facts(header) == expected
+    assert header.problems == ()
+    starts = record_starts(data)
+    for tensor, (_, _, offset) in zip(header.tensors, written.values(), strict=True):
+        assert tensor.start - offset * _WIDTHS[tensor.dtype] in starts
 
 
 _SAMPLES = [saved(name) for name in ("shared.pth", "dtypes.pt", "nested.pt", "module.pt")]
