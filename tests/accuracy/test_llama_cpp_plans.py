@@ -1,6 +1,9 @@
-"""KV cache and recurrent state against llama.cpp's own plans, all of them."""
+"""KV cache, recurrent state and compute buffers against llama.cpp's own plans, all of them."""
+
+import pytest
 
 from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes
+from explorer.fit.llama_cpp.compute import compute
 from tests.accuracy.plans import PlanRow, architecture, plan_rows
 
 ON_HOST = {"server-partial", "server-cpu-moe"}
@@ -26,3 +29,35 @@ def test_recurrent_state_is_llama_cpps_to_the_byte() -> None:
         if ours != row.state_bytes:
             wrong.append(row)
     assert not wrong
+
+
+def _errors(device: str) -> list[float]:
+    """Relative errors of the compute buffers, sorted."""
+    errors = []
+    for row in plan_rows():
+        ours = compute(architecture(row.model), row.settings)
+        if device == "CPU" and row.device.startswith("cpu"):
+            errors.append(abs(ours.alone / row.compute["CPU"] - 1))
+        elif device == "CUDA0" and row.whole_on_one:
+            errors.append(abs(ours.device / row.compute["CUDA0"] - 1))
+        elif device == "CUDA_Host" and row.whole_on_one:
+            errors.append(abs(ours.host / row.compute["CUDA_Host"] - 1))
+        elif device == "two" and row.device.startswith("2 CUDA"):
+            errors.append(abs(ours.pipelined(first=True) / row.compute["CUDA0"] - 1))
+            errors.append(abs(ours.pipelined(first=False) / row.compute["CUDA1"] - 1))
+    return sorted(errors)
+
+
+@pytest.mark.parametrize(("device", "median", "ninth", "worst"), [
+    ("CUDA0", 0.001, 0.01, 0.30),
+    ("CUDA_Host", 0.001, 0.005, 0.05),
+    ("CPU", 0.005, 0.05, 0.20),
+    ("two", 0.001, 0.06, 0.42),
+])  # fmt: skip
+def test_compute_buffers_are_near_llama_cpps(
+    device: str, median: float, ninth: float, worst: float
+) -> None:
+    errors = _errors(device)
+    assert errors[len(errors) // 2] <= median
+    assert errors[len(errors) * 9 // 10] <= ninth
+    assert errors[-1] <= worst

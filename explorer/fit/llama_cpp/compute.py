@@ -37,6 +37,16 @@ class Compute:
         """
         return self.device + (COPIES - 1) * self.inputs + (1 if first else 2) * COPIES * self.stream
 
+    def towards(self, other: "Compute", share: float) -> "Compute":
+        """So much of the way from this one to another."""
+        return Compute(
+            device=round(self.device + (other.device - self.device) * share),
+            host=round(self.host + (other.host - self.host) * share),
+            alone=round(self.alone + (other.alone - self.alone) * share),
+            inputs=round(self.inputs + (other.inputs - self.inputs) * share),
+            stream=self.stream,
+        )
+
     @property
     def pipelined_host(self) -> int:
         """Of the host beside them."""
@@ -44,11 +54,21 @@ class Compute:
 
 
 def compute(architecture: Architecture, settings: Settings, *, windowed: bool = True) -> Compute:
-    """What a micro-batch needs beside weights and caches."""
-    return _compute(
-        _sample(architecture), architecture.hidden, architecture.vocabulary,
-        architecture.model_type, settings, windowed,
-    )  # fmt: skip
+    """What a micro-batch needs beside weights and caches.
+
+    The graph is laid out for contexts that are powers of two; between two of them the buffers grow in
+    proportion, since masks and scores do.
+    """
+    sample = _sample(architecture)
+    low = 1 << (settings.n_ctx.bit_length() - 1)
+    found = [
+        _compute(
+            sample, architecture.hidden, architecture.vocabulary, architecture.model_type,
+            replace(settings, n_ctx=context), windowed,
+        )
+        for context in ((low,) if low == settings.n_ctx else (low, 2 * low))
+    ]  # fmt: skip
+    return found[0] if len(found) == 1 else found[0].towards(found[1], settings.n_ctx / low - 1)
 
 
 def _sample(architecture: Architecture) -> tuple[Layer, ...]:
