@@ -25,7 +25,7 @@ def test_the_javascript_client_lists_looks_up_and_reads_headers() -> None:
     with HubServer([model]) as hub:
         script = Path(__file__).with_name("hub_client.cjs")
         command = [node, str(script), hub.endpoint, model.id]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     if "Cannot find module '@huggingface/hub'" in run.stderr:
         pytest.skip("@huggingface/hub is not installed where Node looks for it")
     assert run.returncode == 0, run.stderr
