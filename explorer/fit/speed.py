@@ -3,10 +3,12 @@
 Decode reads the active weights and the cache once a token: seconds = bytes / (efficiency * bandwidth) +
 layers * t_layer, summed over the devices that hold them. Prefill is a share of the device's
 half-precision peak at two operations a parameter and token. The coefficients by class of device are in
-``speed.toml``, fitted to public runs by ``tests/benchmarks/fit_speed.py``; the spread is that of machines
-the fit did not see. Without measured runs of a class, or without its bandwidth, there is no figure.
+``speed.toml``, fitted to public runs of llama.cpp by ``tests/benchmarks/fit_speed.py``; the spread is
+that of machines the fit did not see. Without measured runs of a class, or without its bandwidth, there is
+no figure.
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Sequence
@@ -23,8 +25,11 @@ from explorer.hardware.machine import Device, Machine
 _DATA = Path(__file__).with_name("speed.toml")
 HOST = "cpu"
 """The class of a host's own memory and processor."""
-UNSEEN_EXPERTS_LOW = 0.6
-"""Widens the low end where a class was never measured with experts: they cost up to that elsewhere."""
+REFERENCE_BANDWIDTH = 800e9
+"""Bytes a second. Where the times a layer are stated; wider devices finish small kernels sooner."""
+FEW_EXPERT_RUNS = 5
+FEW_EXPERTS_LOW = 0.6
+"""Widens the low end where a class was hardly measured with experts: they cost up to that elsewhere."""
 
 _GEFORCE = re.compile(r"(?:geforce|gtx|rtx) ?[1-5]0\d0|^titan", re.IGNORECASE)
 _STRIX = re.compile(r"strix halo|8060s|8050s|ai max|gfx1151", re.IGNORECASE)
@@ -42,6 +47,7 @@ class DecodeFit:
     efficiency: float
     """Share of peak bandwidth that weights are read at."""
     layer_seconds: float
+    """What a layer costs besides, at ``REFERENCE_BANDWIDTH``; less with the root of the bandwidth."""
     expert_seconds: float
     """More, for a layer with experts."""
     split_seconds: float
@@ -119,8 +125,8 @@ def decode(reads: Sequence[DeviceRead]) -> Range | None:
             return None
         own = _seconds(read, fit, split=split)
         seconds += own
-        unseen = read.expert_layers > 0 and not fit.expert_rows
-        low += own / (fit.low * (UNSEEN_EXPERTS_LOW if unseen else 1))
+        doubtful = read.expert_layers > 0 and fit.expert_rows < FEW_EXPERT_RUNS
+        low += own / (fit.low * (FEW_EXPERTS_LOW if doubtful else 1))
         high += own / fit.high
     if not seconds:
         return None
@@ -130,8 +136,10 @@ def decode(reads: Sequence[DeviceRead]) -> Range | None:
 def _seconds(read: DeviceRead, fit: DecodeFit, *, split: bool) -> float:
     weights = read.weight_bytes / (fit.efficiency * read.bandwidth_bytes_per_second)
     cache = read.kv_bytes / (fit.kv_efficiency * read.bandwidth_bytes_per_second)
+    slower = math.sqrt(REFERENCE_BANDWIDTH / read.bandwidth_bytes_per_second)
     per_layer = fit.layer_seconds + (fit.split_seconds if split else 0)
-    return weights + cache + read.layers * per_layer + read.expert_layers * fit.expert_seconds
+    small = read.layers * per_layer + read.expert_layers * fit.expert_seconds
+    return weights + cache + small * slower
 
 
 def prefill(device: Device, parameters: float, *, experts: bool = False) -> Range | None:
@@ -264,8 +272,8 @@ def _basis(reads: Sequence[DeviceRead], active: float) -> str:
     parts = []
     for read in {read.device_class: read for read in reads}.values():
         fit = _fits()[0][read.device_class]
-        never = ", none with experts" if read.expert_layers and not fit.expert_rows else ""
-        runs = f"{fit.rows} run{'s' if fit.rows > 1 else ''}{never}"
+        mixed = f", {fit.expert_rows or 'none'} with experts" if read.expert_layers else ""
+        runs = f"{fit.rows} run{'s' if fit.rows > 1 else ''} of llama.cpp{mixed}"
         known = (
             f"median error {fit.median_error:.0%}" if fit.rows > 3 else "too few to know the error"
         )
