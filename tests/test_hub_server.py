@@ -242,6 +242,6 @@ def test_an_empty_bucket_is_429_with_the_time_to_wait(monkeypatch: pytest.Monkey
 
 def test_gguf_repositories_show_their_quantizations_by_size(api: HfApi, hub: HubServer) -> None:
     sizes = {"m-Q4_K_M.gguf": 4_920_734_272, "m-Q8_0.gguf": 8_540_771_648}
-    hub.catalog.add(gguf_repo("acme/M-GGUF", sizes=sizes, header=b"GGUF"))
+    hub.catalog.add(gguf_repo("acme/M-GGUF", sizes=sizes))
     listed = api.get_paths_info("acme/M-GGUF", list(sizes))
     assert {file.path: file.size for file in listed if isinstance(file, RepoFile)} == sizes

@@ -8,6 +8,7 @@ from math import prod
 from typing import Any
 
 from tests.hub.contents import RealBytes, ZeroFilled
+from tests.hub.gguf_files import llama_gguf
 from tests.hub.layouts import Weight, llama, mixture, safetensors, split
 from tests.hub.repositories import HubFile, HubRepo
 
@@ -173,18 +174,27 @@ def many_tensors(
 def gguf_repo(
     name: str = "acme/llama-tiny-GGUF",
     *,
-    sizes: Mapping[str, int],
-    header: bytes = b"",
+    sizes: Mapping[str, int] | None = None,
     **about: Any,
 ) -> HubRepo:
-    """A repository of quantizations: file name to size. All start with the same header bytes."""
+    """A repository of quantizations: file name to size, or one small file of its honest size.
+
+    All are GGUF files of the same small Llama, with zeros up to their size.
+    """
+    model = llama_gguf()
+    named = sizes if sizes is not None else {"llama-tiny-Q4_K_M.gguf": model.size}
     files = [
-        HubFile(path, ZeroFilled(header, max(size, len(header)))) for path, size in sizes.items()
+        HubFile(path, ZeroFilled(model.beginning, max(size, model.size)))
+        for path, size in named.items()
     ]
+    card = {"license": "apache-2.0", "base_model": name.removesuffix("-GGUF")}
+    about.setdefault("gguf", {"architecture": "llama", "context_length": 8192})
+    readme = HubFile.of_text("README.md", _card(name, "apache-2.0"))
     return HubRepo(
         name,
-        [*files, HubFile.of_text("README.md", _card(name, "apache-2.0"))],
+        [*files, readme],
         library="gguf",
+        card={**card, "base_model_relation": "quantized", **about.pop("card", {})},
         **about,
     )
 
