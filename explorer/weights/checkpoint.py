@@ -55,7 +55,7 @@ class Checkpoint:
 
     format: Format
     quantization: Quantization | None = None
-    """As the configuration declares it; GGUF's dtypes tell it instead."""
+    """As the configuration declares it; of a GGUF, what its dtypes come to (method ``gguf``)."""
     shards: tuple[Shard, ...] = ()
     """In order of arrival."""
     counts: Counts = field(default_factory=Counts)
@@ -111,6 +111,8 @@ class Checkpoint:
             if each.header is not None:
                 counts = counts.plus(count(each.header.tensors, grown.reading(each.path)))
         grown = replace(grown, counts=counts)
+        if self.format == "gguf":
+            grown = replace(grown, quantization=_of_dtypes(counts))
         if grown.expected and grown.complete:
             return replace(grown, repeated=grown.duplicates())
         return grown
@@ -122,7 +124,8 @@ class Checkpoint:
             # Eight is more than any published model has.
             numbers = range(self.layers, self.layers + 8)
             beyond = tuple(f"{prefix}.{n}." for prefix in _BLOCK_PREFIXES for n in numbers)
-        return Reading(self.quantization, self.components.get(path), beyond)
+        declared = None if self.format == "gguf" else self.quantization
+        return Reading(declared, self.components.get(path), beyond)
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield every tensor that has arrived with the path of its file."""
@@ -175,8 +178,8 @@ class Checkpoint:
                 for problem in shard.header.problems:
                     yield f"{shard.path}: {problem}"
         if self.repeated:
-            one = self.repeated[0]
-            yield f"{len(self.repeated)} tensors stand in two files, such as {one}; both are counted"
+            more = f" and {len(self.repeated) - 1} more" if len(self.repeated) > 1 else ""
+            yield f"{self.repeated[0]}{more} in two files: each copy is counted"
         if self.quantization is not None and self.quantization.method in UNPACKABLE:
             method = self.quantization.method
             yield f"the containers of {method} do not tell their width: parameters are as stored"
@@ -255,6 +258,15 @@ def _number(config: JsonObject, keys: tuple[str, ...]) -> int | None:
             if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**6:
                 return value
     return None
+
+
+def _of_dtypes(counts: Counts) -> Quantization | None:
+    """The quantization of a GGUF: named for the dtype of most weights, with the bits of all of them."""
+    bits = counts.quantized_bits_per_weight
+    if bits is None:
+        return None
+    main = max(counts.by_dtype, key=lambda dtype: counts.by_dtype[dtype])
+    return Quantization("gguf", round(bits, 2), None, f"mostly {main}, {bits:.2f}-bit", format=main)
 
 
 def _gguf_number(checkpoint: Checkpoint, ending: str) -> int | None:

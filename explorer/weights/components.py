@@ -61,6 +61,8 @@ _EMBEDDING = (
     r"|tok_embeddings|token_embedding|position_embedding|embed_in|embed_positions|token_embd"
     r"|token_types|position_embd|per_layer_token_embd|embed_tokens_per_layer"
     r"|segment_emb)(\.(weight|qweight|scales|biases|qzeros|g_idx)(\.[\w.]+)?)?$"
+    # Engram: n-gram tables that a token looks a few rows up in.
+    r"|\.engram\.(\w+\.)?embedding\.weight$"
     r"|^(backbone\.)?embeddings\.weight$|^(shared|embed)\.(weight|scales|biases)$"
 )
 _COMPONENTS = tuple(

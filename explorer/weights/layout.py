@@ -60,6 +60,7 @@ _GGUF_PREFERENCE = (
     "Q5_K_M",
     "Q8_0",
 )
+_ADAPTERS = ("adapter_model", "pytorch_lora_weights")  # PEFT's name, and diffusers'
 _USUAL_BASES = ("model", "diffusion_pytorch_model", "adapter_model", "pytorch_model")
 
 
@@ -172,7 +173,7 @@ def _kind(best: FileGroup, sizes: Mapping[str, int]) -> Kind:
     if best.format == "gguf":
         return "gguf"
     configured = "config.json" in sizes
-    if best.base == "adapter_model" or ("adapter_config.json" in sizes and not configured):
+    if best.base in _ADAPTERS or ("adapter_config.json" in sizes and not configured):
         return "adapter"
     if "modules.json" in sizes:
         return "sentence-transformers"

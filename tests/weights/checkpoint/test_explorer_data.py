@@ -1,5 +1,6 @@
 """Folding, the tree, the table with its filter, and the difference of two checkpoints."""
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -75,6 +76,28 @@ def test_unequal_layers_are_kept_apart() -> None:
     table = TensorTable.of(small(shapes | {"h.3.w": ("BF16", (9,)), "h.norm": ("BF16", (1,))}, {}))
     (blocks,) = tree.build(table)
     assert [node.name for node in blocks.children()] == ["[0-2,4-5]", "3", "norm"]
+
+
+def _hold_what_is_below(nodes: Iterable[tree.Node], depth: int = 0) -> None:
+    for node in nodes:
+        below = node.children()
+        assert depth < 10
+        assert node.leaf or sum(child.tensors for child in below) == node.tensors
+        _hold_what_is_below(below, depth + 1)
+        _hold_what_is_below(node.members(), depth + 1)
+
+
+@given(
+    st.sets(
+        st.lists(st.sampled_from(["a", "0", "1", "2", ""]), min_size=1, max_size=4).map(".".join)
+    ),
+    st.sampled_from(tree.GROUPINGS),
+)
+def test_any_names_make_a_tree(names: set[str], grouping: tree.Grouping) -> None:
+    table = TensorTable.of(small({name: ("F16", (len(name),)) for name in names}, {}))
+    nodes = tree.build(table, grouping)
+    assert sum(node.tensors for node in nodes) == len(names)
+    _hold_what_is_below(nodes)
 
 
 @pytest.mark.parametrize("grouping", tree.GROUPINGS)

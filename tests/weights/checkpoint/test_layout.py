@@ -132,6 +132,10 @@ def test_an_adapter_names_its_base() -> None:
     assert layout.files == ("adapter_model.safetensors",)
 
 
+def test_an_adapter_of_diffusers() -> None:
+    assert _lay_out("README.md", "pytorch_lora_weights.safetensors").kind == "adapter"
+
+
 def test_all_quantizations_of_a_gguf_repository() -> None:
     layout = _lay_out(
         "Qwen3-8B-Q4_K_M.gguf",

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from explorer.weights.checkpoint import Checkpoint, Shard
 from explorer.weights.packing import Role, matches_target
 from explorer.weights.quantization import from_config
-from tests.weights.checkpoint.published import small
+from explorer.weights.tensors import Header
+from tests.weights.checkpoint.published import small, tensor
 
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 
@@ -346,9 +348,15 @@ def test_gptq_modules_of_another_width() -> None:
 
 
 def test_ggufs_need_no_configuration() -> None:
-    counts = small({"blk.0.ffn_up.weight": ("Q4_K", (96, 256))}, {}).counts
-    assert counts.parameters == counts.quantized_parameters == WEIGHTS
-    assert counts.quantized_bits_per_weight == 4.5
+    tensors = (tensor("blk.0.ffn_up.weight", "Q4_K", (96, 256)), tensor("norm", "F32", (256,)))
+    empty = Checkpoint.expecting(["a.gguf"], "gguf", {"quantization_config": {"bits": 2}})
+    model = empty.with_shard(Shard("a.gguf", 0, Header("gguf", tensors)))
+    assert model.counts.quantized_parameters == WEIGHTS
+    assert model.counts.parameters == WEIGHTS + 256
+    assert model.quantization is not None
+    # Q4_K: 256 weights in 144 bytes.
+    assert (model.quantization.method, model.quantization.bits) == ("gguf", 4.5)
+    assert model.quantization.description == "mostly Q4_K, 4.50-bit"
 
 
 @pytest.mark.parametrize(
