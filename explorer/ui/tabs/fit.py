@@ -45,8 +45,8 @@ class FitTab(Widget):
     FitTab MemoryBar { margin: 1 0 0 0; }
     FitTab #fit-cell { margin: 1 0 0 0; height: auto; }
     FitTab Facts { margin: 1 0 0 0; }
-    FitTab Reasons { margin: 1 0 0 0; padding: 0 0 0 2; border-left: outer $primary; display: none; }
-    FitTab.-why Reasons { display: block; }
+    FitTab #fit-why { height: 45%; border-top: solid $panel; display: none; }
+    FitTab.-why #fit-why { display: block; }
     """
     HELP = """
     ## Fit
@@ -101,6 +101,7 @@ class FitTab(Widget):
             yield Static(Content(""), id="fit-cell")
             yield MemoryBar()
             yield Facts()
+        with VerticalScroll(id="fit-why", can_focus=False):
             yield Reasons()
 
     def on_mount(self) -> None:
@@ -211,8 +212,6 @@ class FitTab(Widget):
     def action_why(self) -> None:
         """Show or hide the reasons."""
         self.toggle_class("-why")
-        if self.has_class("-why"):
-            self.call_after_refresh(self.query_one(Reasons).scroll_visible)
 
 
 def waiting_for(model: Model | None) -> str:

@@ -1,7 +1,7 @@
 """The memory bar: what each device holds. Every part has its own pattern, to read in black and white."""
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from textual.content import Content
 from textual.reactive import reactive
@@ -14,8 +14,9 @@ from explorer.units import gib
 
 HOST = "host"
 """How the planner calls the host among the placements."""
-MOST_DEVICES = 4
-"""Bars that are drawn at most; further devices are counted in a line of their own."""
+LABEL_CELLS = 18
+WITH_LABELS = 60
+"""On fewer cells the bars go without the names of their devices."""
 
 
 class Part(NamedTuple):
@@ -99,28 +100,36 @@ def _lettered(memory: Memory, free_bytes: int) -> Content:
     )
 
 
-def free(bars: Sequence[tuple[str, Memory, int]]) -> int:
+class Bar(NamedTuple):
+    """What one device holds, or each of several equal ones."""
+
+    device: str
+    memory: Memory
+    capacity_bytes: int
+    count: int = 1
+
+
+def free(bars: Sequence[Bar]) -> int:
     """What is left on the accelerators; the host counts only where it is alone."""
-    devices = [bar for bar in bars if bar[0] != HOST] or bars
-    return sum(capacity - memory.total for _, memory, capacity in devices)
+    devices = [bar for bar in bars if bar.device != HOST] or bars
+    return sum(bar.count * (bar.capacity_bytes - bar.memory.total) for bar in devices)
 
 
-def placements(answer: Answer) -> tuple[tuple[str, Memory, int], ...]:
-    """A label, the memory and the capacity of each bar to draw; equal devices share one."""
+def bars_of(answer: Answer) -> tuple[Bar, ...]:
+    """The bars to draw: one a device, equal ones counted."""
     if not answer.placement:
         devices = answer.machine.devices
         capacity = sum(device.available_bytes for device in devices)
-        capacity = capacity or answer.machine.host_available_bytes
-        return ((answer.machine.name, answer.memory, capacity),)
+        return (
+            Bar(
+                answer.machine.name, answer.memory, capacity or answer.machine.host_available_bytes
+            ),
+        )
     counted: dict[Placed, int] = {}
     for placed in answer.placement:
         counted[placed] = counted.get(placed, 0) + 1
     return tuple(
-        (
-            f"{count}x {placed.device}" if count > 1 else placed.device,
-            placed.memory,
-            placed.capacity_bytes,
-        )
+        Bar(placed.device, placed.memory, placed.capacity_bytes, count)
         for placed, count in counted.items()
     )
 
@@ -131,30 +140,36 @@ class MemoryBar(Widget):
     DEFAULT_CSS = """
     MemoryBar { height: auto; width: 1fr; text-wrap: nowrap; }
     """
-    LABEL_CELLS: ClassVar[int] = 18
-
     answer: reactive[Answer | None] = reactive(None, layout=True)
+
+    def __init__(self, most: int = 4) -> None:
+        super().__init__()
+        self._most = most
 
     def render(self) -> Content:
         """Bars above their legend; as high as one bar while nothing is known, so that nothing jumps."""
         width = max(self.content_size.width, 1)
         if self.answer is None:
             return Content("\n")
-        bars = placements(self.answer)
-        lines = [self._bar(label, memory, capacity, width) for label, memory, capacity in bars]
-        if len(lines) > MOST_DEVICES:
-            further = Content.styled(
-                f"and {len(bars) - MOST_DEVICES} further devices", "$foreground-muted"
-            )
-            lines = [*lines[:MOST_DEVICES], further]
-        total = self.answer.memory
-        lines.append(legend(total, free(bars), width))
+        bars = bars_of(self.answer)
+        drawn = bars if len(bars) <= self._most else bars[: self._most - 1]
+        lines = [self._line(bar, width) for bar in drawn]
+        if len(drawn) < len(bars):
+            further = f"and {len(bars) - len(drawn)} further devices"
+            lines.append(Content.styled(further, "$foreground-muted"))
+        lines.append(legend(self.answer.memory, free(bars), width))
         return Content("\n").join(lines)
 
-    def _bar(self, label: str, memory: Memory, capacity: int, width: int) -> Content:
-        figures = f" {gib(memory.total):>5} of {gib(capacity)} GiB"
-        shown = f"{fit_end(safe_line(label), self.LABEL_CELLS)} " if width >= 60 else ""
+    def _line(self, bar: Bar, width: int) -> Content:
+        figures = f" {gib(bar.memory.total):>5} of {gib(bar.capacity_bytes)} GiB"
+        label = bar.device
+        if bar.count > 1:
+            figures += " each"
+            label = f"{bar.count}x {label}"
+        shown = f"{fit_end(safe_line(label), LABEL_CELLS)} " if width >= WITH_LABELS else ""
         room = width - len(shown) - len(figures)
         if room < 8:
-            return draw(memory, capacity, width)
-        return Content.assemble(shown, draw(memory, capacity, room), (figures, "bold"))
+            return draw(bar.memory, bar.capacity_bytes, width)
+        return Content.assemble(
+            shown, draw(bar.memory, bar.capacity_bytes, room), (figures, "bold")
+        )

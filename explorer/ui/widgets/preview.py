@@ -29,7 +29,7 @@ class Preview(Widget):
     def compose(self) -> ComposeResult:
         """A line of facts above the bar."""
         yield Static(Content(""), id="preview-line")
-        yield MemoryBar()
+        yield MemoryBar(most=2)
 
     def watch_row(self, row: Row | None) -> None:
         """Show another row."""
