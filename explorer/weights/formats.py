@@ -15,22 +15,18 @@ _BY_SUFFIX: dict[str, Format] = {
     ".pth": "torch",
 }
 
-_STATE_OF_A_TRAINER = (
-    "training_args",
-    "optimizer",
-    "scheduler",
-    "scaler",
-    "rng_state",
-    "random_states",
+_NOT_WEIGHTS = (
+    *("training_args", "optimizer", "scheduler", "scaler", "rng_state", "random_states"),
+    "openvino_",
 )
-"""Beginnings of names that trainers give to torch files without weights."""
+"""Beginnings of names that trainers give to torch files without weights, and OpenVINO to its own ``.bin``."""
 
 
 def format_of(path: str) -> Format | None:
     """The format that a file's name promises, or None when it is no weight file."""
     name = PurePosixPath(path.replace("\\", "/")).name.lower()
     found = _BY_SUFFIX.get(PurePosixPath(name).suffix)
-    if found == "torch" and name.startswith(_STATE_OF_A_TRAINER):
+    if found == "torch" and name.startswith(_NOT_WEIGHTS):
         return None
     return found
 

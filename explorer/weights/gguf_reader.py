@@ -19,7 +19,7 @@ PIECE = 2 << 20
 """Bytes of each further range."""
 
 _LEAST_PIECES, _MOST_PIECES = 2, 16
-_MAX_FETCHED = 256 << 20  # the longest known header is 16 MB
+_MAX_FETCHED = 128 << 20  # the longest known header is 16 MB
 
 
 class Reader:

@@ -21,6 +21,7 @@ from tests.weights.formats.reading import DATA
         ("training_args.bin", None),
         ("optimizer.pt", None),
         ("rng_state_0.pth", None),
+        ("openvino_model.bin", None),
         ("README.md", None),
         ("safetensors", None),
         ("", None),
