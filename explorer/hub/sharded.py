@@ -1,48 +1,79 @@
-"""The hub's answer with every header of a sharded model, made into the headers' own bytes."""
+"""The hub's answer with every header of a sharded model, taken apart into the headers' own bytes."""
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from explorer.hub.source import RepoFile
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_DECODER = json.JSONDecoder()
 
 
 def read_sharded(
     body: bytes, index_path: str, files: Iterable[RepoFile]
 ) -> Mapping[str, bytes] | None:
-    """Header JSON by shard path, as long as it is in the file: padded with spaces like the original.
+    """Header JSON by shard path, in the length it has in the file: padded with spaces like the original.
 
-    The answer has headers parsed, so their length is told by the file: its size less the tensors'
-    data and the 8 bytes of the length itself. None if the two do not agree, as when the model has
-    changed since its files were listed.
+    The answer has ``{"index": {...}, "headers": {shard: header}}`` without the headers' lengths. Those
+    follow from the files: the size less the tensors' data and the 8 bytes of the length itself. None if
+    the two do not agree, as when the model has changed since its files were listed.
     """
     sizes = {file.path: file.size_bytes for file in files}
     folder = index_path.rpartition("/")[0]
+    headers: dict[str, bytes] = {}
+
+    def read_header(shard: str, start: int) -> int:
+        header, end = _DECODER.raw_decode(text, start)
+        path = f"{folder}/{shard}" if folder and shard not in sizes else shard
+        headers[path] = _original(header, text[start:end].encode(), sizes[path])
+        return end
+
+    def read_part(name: str, start: int) -> int:
+        if name == "headers":
+            return _read_members(text, start, read_header)
+        return _DECODER.raw_decode(text, start)[1]
+
     try:
-        headers = _headers(json.loads(body))
-        return {
-            path: _original(header, sizes[path])
-            for shard, header in headers.items()
-            for path in [f"{folder}/{shard}" if folder and shard not in sizes else shard]
-        } or None
-    except (ValueError, KeyError, TypeError, RecursionError):
+        text = body.decode()
+        _read_members(text, 0, read_part)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+    return headers or None
 
 
-def _headers(content: Any) -> Mapping[str, Any]:
-    headers = content["headers"]
-    if not isinstance(headers, dict):
-        raise TypeError("no headers")
-    return headers
+def _read_members(text: str, at: int, read: Callable[[str, int], int]) -> int:
+    """Walk an object. ``read`` gets each key and where its value begins, and returns where it ends.
+
+    Returns where the object ends.
+    """
+    at = _expect(text, at, "{")
+    while text[at] != "}":
+        key, at = _DECODER.raw_decode(text, at)
+        at = _skip(text, read(key, _expect(text, at, ":")))
+        if text[at] != "}":
+            at = _expect(text, at, ",")
+    return at + 1
 
 
-def _original(header: Any, size_bytes: int) -> bytes:
+def _expect(text: str, at: int, sign: str) -> int:
+    """Where the token after a sign begins."""
+    at = _skip(text, at)
+    if text[at] != sign:
+        raise ValueError(f"{sign} expected")
+    return _skip(text, at + 1)
+
+
+def _skip(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
+
+
+def _original(header: Mapping[str, Any], text: bytes, size_bytes: int) -> bytes:
     """A header's JSON in its original length; ValueError if it can't have had that length."""
-    ends = [
-        int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"
-    ]
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    length = size_bytes - 8 - max(ends, default=0)
+    ends = (entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__")
+    length = size_bytes - 8 - int(max(ends, default=0))
     if not len(text) <= length <= 2 * len(text) + 4096:
         raise ValueError("header and file do not agree")
     return text.ljust(length)

@@ -1,0 +1,144 @@
+"""All headers of a sharded model, over a loopback hub at 50 ms a request: whole processes, side by side.
+
+    python -m tests.benchmarks.wire
+
+Each client runs in a process of its own against a hub in this one. (hf-mem has the public hub's address
+written into it and cannot take part.) Nothing is asserted: times are for people.
+"""
+
+import asyncio
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from explorer.hub.options import open_source
+from explorer.hub.source import ModelRef, RepoFile, Source
+from explorer.weights.safetensors import parse_header, read_header
+from tests.hub import HubServer
+from tests.hub.builder import many_tensors
+
+LATENCY_SECONDS = 0.05
+RUNS = 3
+SHAPES = (("160 shards x 585 tensors", 160, 585), ("40 shards x 975 tensors", 40, 975))
+INDEX = "model.safetensors.index.json"
+REFERENCE = "huggingface_hub, by ranges"
+
+_RANGES = "from huggingface_hub import get_safetensors_metadata as get; get('acme/many-tensors')"
+_ONE = (
+    "from huggingface_hub import get_sharded_safetensors_metadata as get; get('acme/many-tensors')"
+)
+
+
+@dataclass(frozen=True)
+class Client:
+    """A command that reads all headers, and whether the hub offers them in one request."""
+
+    name: str
+    command: Sequence[str]
+    endpoint: bool
+    keeps_store: bool = False
+
+
+class Measured(NamedTuple):
+    """One line of the table."""
+
+    seconds: float
+    processor_seconds: float
+    requests: int
+    megabytes: float
+
+
+def clients() -> list[Client]:
+    """Everyone who takes part."""
+    ours = [sys.executable, "-m", "tests.benchmarks.wire", "read"]
+    return [
+        Client("explorer, by ranges", ours, endpoint=False),
+        Client("explorer, one request", ours, endpoint=True),
+        Client("explorer, second look", ours, endpoint=False, keeps_store=True),
+        Client(REFERENCE, [sys.executable, "-c", _RANGES], endpoint=False),
+        Client("huggingface_hub, one request", [sys.executable, "-c", _ONE], endpoint=True),
+    ]
+
+
+async def read_headers(source: Source) -> int:
+    """Number of tensors in all headers of the model, read as the program reads them."""
+    repo = await source.repo(ModelRef("acme/many-tensors"))
+    shards = {file.path: file for file in repo.files if file.path.endswith(".safetensors")}
+    if headers := await source.sharded_headers(repo, INDEX):
+        parsed = [parse_header(path, headers[path], shards[path].size_bytes) for path in headers]
+        return sum(len(header.tensors) for header in parsed)
+
+    async def count(file: RepoFile) -> int:
+        reading = read_header(file.path, file.size_bytes)
+        return len((await source.read(repo, file, reading)).tensors)
+
+    return sum(await asyncio.gather(*map(count, shards.values())))
+
+
+async def read_once() -> None:
+    """What the program does for a model it has not seen."""
+    source = open_source("hub")
+    print(await read_headers(source), source.transfer)
+    await source.close()
+
+
+def measure(client: Client, hub: HubServer, folder: Path) -> Measured:
+    """What a client takes, in the median of several runs."""
+    hub.api.headers_endpoint = client.endpoint
+    taken = []
+    for run in range(RUNS + client.keeps_store):
+        cache = folder / (client.name if client.keeps_store else f"{client.name} {run}")
+        hub.traffic.clear()
+        taken.append(_run(client.command, hub.endpoint, cache))
+    sent = sum(exchange.sent_bytes for exchange in hub.traffic.exchanges)
+    wall, processor = map(statistics.median, zip(*taken[client.keeps_store :], strict=True))
+    return Measured(wall, processor, hub.traffic.requests(), sent / 1e6)
+
+
+def _run(command: Sequence[str], endpoint: str, cache: Path) -> tuple[float, float]:
+    """Seconds on the wall and of the processor."""
+    environment: Mapping[str, str] = {
+        **os.environ,
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(cache),
+        "WEIGHTS_CACHE": str(cache),
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - start, processor
+
+
+def main() -> None:
+    """Measure every client on every shape and print a table."""
+    for title, shards, per_shard in SHAPES:
+        model = many_tensors(shards=shards, per_shard=per_shard)
+        print(f"\n{title}, {LATENCY_SECONDS * 1000:.0f} ms a request, whole process")
+        with (
+            HubServer([model], latency_seconds=LATENCY_SECONDS) as hub,
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            results = {c.name: measure(c, hub, Path(folder)) for c in clients()}
+        reference = results[REFERENCE].seconds
+        for name, it in results.items():
+            print(
+                f"  {name:30}{it.seconds:6.2f} s {reference / it.seconds:5.1f} x"
+                f"{it.processor_seconds:6.2f} s cpu{it.requests:6} requests{it.megabytes:8.1f} MB"
+            )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["read"]:
+        asyncio.run(read_once())
+    else:
+        main()
