@@ -5,13 +5,16 @@ and values, causal masks and scales are dropped, and a head that is the embeddin
 written. Tensors of a GGUF pass through as they are.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from explorer.fit.architecture import Architecture
 from explorer.fit.quantize_rules import quantizes
 from explorer.fit.roles import Part, Section, place
+from explorer.weights.dtypes import lookup
 from explorer.weights.tensors import Tensor
 
 _PACKED_KINDS = {"qweight", "weight_packed", "absmax", "quant_map"}
@@ -38,6 +41,9 @@ class Row(NamedTuple):
     """F32, F16, or MXFP4 where the checkpoint has it already."""
 
 
+_Key: TypeAlias = tuple[str, Section, int | None, str]
+
+
 def convertible(tensors: Iterable[Tensor]) -> bool:
     """Whether the checkpoint holds weights that can be quantized further.
 
@@ -48,16 +54,41 @@ def convertible(tensors: Iterable[Tensor]) -> bool:
         kind = place(tensor.name).part.kind
         if kind in _PACKED_KINDS or (kind == "weight" and tensor.dtype in ("U8", "I32", "U32")):
             return False
+        if tensor.dtype != "BF16" and _is_quantized(tensor.dtype):
+            return False
     return True
+
+
+@lru_cache(maxsize=64)
+def _is_quantized(dtype: str) -> bool:
+    known = lookup(dtype)
+    return known is not None and known.kind == "quantized"
+
+
+def published_bits(tensors: Iterable[Tensor]) -> int:
+    """Bits a weight the checkpoint was published at, 16 or 8: no plan above that adds anything.
+
+    8 where most of the bytes are FP8, as in DeepSeek-V3.
+    """
+    sizes: Counter[bool] = Counter()
+    for tensor in tensors:
+        sizes[tensor.dtype.startswith("F8_")] += tensor.size_bytes
+    return 8 if sizes[True] > sizes[False] else 16
 
 
 def rows_of(tensors: Iterable[Tensor], architecture: Architecture) -> tuple[Row, ...]:
     """The tensors of the GGUF, before quantization, in llama.cpp's order: by layer, then by name."""
-    merged: dict[tuple[str, Section, int | None, str], Row] = {}
+    merged: dict[_Key, Row] = {}
+    more: Counter[_Key] = Counter()  # rows of the experts after the first
     queries: dict[int | None, int] = {}
     latents: dict[int | None, int] = {}
     for tensor in tensors:
         part, layer = place(tensor.name)
+        if part.expert and part.kind == "weight":
+            stack = (part.role, part.section, layer, part.kind)
+            if stack in merged and len(tensor.shape) == 2 and not _is_fused(tensor.name):
+                more[stack] += tensor.shape[0]
+                continue
         if _is_dropped(part, layer, architecture):
             continue
         if part.role in ("attn_q", "attn_q_b") and part.kind == "weight":
@@ -68,6 +99,8 @@ def rows_of(tensors: Iterable[Tensor], architecture: Architecture) -> tuple[Row,
             key = (row.role or tensor.name, row.section, layer, row.kind)
             before = merged.get(key)
             merged[key] = row._replace(rows=before.rows + row.rows) if before else row
+    for key, rest in more.items():
+        merged[key] = merged[key]._replace(rows=merged[key].rows + rest)
     rows = _split_latents(merged.values(), queries, latents, architecture)
     return tuple(sorted(rows, key=lambda row: (-1 if row.layer is None else row.layer, row.role)))
 

@@ -43,10 +43,8 @@ class Part:
     expert: int | None = None
     """Its number, where each routed expert has a tensor of its own."""
 
-    @property
-    def routed(self) -> bool:
-        """One of the routed experts, of which a token reads a few."""
-        return self.role.endswith("_exps")
+    routed: bool = False
+    """One of the routed experts, of which a token reads a few."""
 
 
 class Place(NamedTuple):
@@ -58,6 +56,11 @@ class Place(NamedTuple):
 
 def place(name: str) -> Place:
     """Where the tensor of this name stands; ``part.role`` is empty for a name nobody knows."""
+    head, found, rest = name.partition(".layers.")
+    if found:  # what nearly all names have, found three times as fast as by the pattern
+        number, _, tail = rest.partition(".")
+        if tail and len(number) < 7 and number.isdecimal():
+            return Place(_part(head, tail), int(number))
     match = _LAYER.search(name)
     if match is None:
         return Place(_end(name), None)
@@ -246,7 +249,8 @@ def _part(head: str, tail: str) -> Part:
     role = path if head.endswith("blk") else _role(path)  # GGUF's name is the role
     if role.startswith("nextn"):
         section = Section.MTP
-    return Part(role, section, kind, _expert(path) if role.endswith("_exps") else None)
+    routed = role.endswith("_exps")
+    return Part(role, section, kind, _expert(path) if routed else None, routed)
 
 
 def _role(path: str) -> str:

@@ -63,16 +63,17 @@ def from_tensors(
     dense: Counter[tuple[bool, int]] = Counter()
     experts: Counter[tuple[bool, int]] = Counter()
     ends: Counter[str] = Counter()
+    text, encoder = Section.TEXT, Section.ENCODER
     for tensor in tensors:
         part, layer = place(tensor.name)
         section = part.section
-        if section is Section.TEXT or section is Section.ENCODER:
+        if section is text or section is encoder:
             if layer is None:
                 ends[_end(part, tied=tied)] += tensor.size_bytes
             elif part.routed:
-                experts[section is Section.TEXT, layer] += tensor.size_bytes
+                experts[section is text, layer] += tensor.size_bytes
             else:
-                dense[section is Section.TEXT, layer] += tensor.size_bytes
+                dense[section is text, layer] += tensor.size_bytes
         else:
             ends["mtp" if section is Section.MTP else "vision"] += tensor.size_bytes
     blocks, beyond = _blocks(dense, experts, layers)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from explorer.fit.conversion import convertible, rows_of
+from explorer.fit.conversion import convertible, published_bits, rows_of
 from explorer.fit.gguf_metadata import from_gguf
 from explorer.fit.quantize import plan, plan_rows, quantized_rows, row_bytes, size_bytes
 from tests.fit_quantize.checkpoints import checkpoint, gguf, quantized_sizes
@@ -94,6 +94,12 @@ def test_packed_checkpoints_are_not_quantized_again(model: str, *, expected: boo
     tensors, _ = checkpoint(model)
     packed_experts = any(tensor.name.endswith("_blocks") for tensor in tensors)
     assert convertible(tensors) is (expected or packed_experts)
+
+
+def test_what_was_published_at_eight_bits_is_known_to_be() -> None:
+    assert published_bits(checkpoint("deepseek-ai/DeepSeek-R1")[0]) == 8
+    assert published_bits(checkpoint("Qwen/Qwen3-30B-A3B-FP8")[0]) == 8
+    assert published_bits(checkpoint("Qwen/Qwen3-8B")[0]) == 16
 
 
 def test_a_file_type_nobody_makes_is_refused() -> None:
