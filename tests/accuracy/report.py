@@ -1,0 +1,129 @@
+"""Print how far the memory model is from the engines: ``python -m tests.accuracy.report``.
+
+Errors are relative, by engine, part and kind of attention: the median, the 90th percentile, the worst.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.llama_cpp import VERSION
+from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes
+from explorer.fit.llama_cpp.compute import compute
+from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.recurrence import State, mamba
+from explorer.units import MIB
+from tests.accuracy.plans import DATA, PlanRow, architecture, plan_rows
+
+Key = tuple[str, str, str]
+"""Engine, part, kind of attention."""
+
+
+def kind_of(found: Architecture) -> str:
+    """The kinds of layers of a model, most of them first, as one label."""
+    kinds = found.attention
+    return " + ".join(sorted(kinds, key=lambda kind: -kinds[kind]))
+
+
+def plan_errors() -> Iterator[tuple[Key, float]]:
+    """Errors against llama.cpp's own plans."""
+    engine = f"llama.cpp {VERSION}, planned"
+    for row in plan_rows():
+        found = architecture(row.model)
+        kind = kind_of(found)
+        cuda = row.whole_on_one or row.device.startswith("2 CUDA")
+        for part, ours, theirs in _parts(row, found, cuda=cuda):
+            if theirs:
+                yield (engine, part, kind), abs(ours / theirs - 1)
+
+
+def _parts(row: PlanRow, found: Architecture, *, cuda: bool) -> list[tuple[str, int, int]]:
+    groups = found.groups
+    kv = sum(kv_bytes(layer, row.settings, cuda=cuda) * count for layer, count in groups)
+    state = sum(state_bytes(layer, row.settings) * count for layer, count in groups)
+    parts = [("KV cache", kv, row.kv_bytes), ("recurrent state", state, row.state_bytes)]
+    buffers = compute(found, row.settings)
+    if row.whole_on_one:
+        parts.append(("compute, CUDA", buffers.device, row.compute["CUDA0"]))
+        parts.append(("compute, pinned host", buffers.host, row.compute["CUDA_Host"]))
+    elif row.device.startswith("2 CUDA"):
+        first, second = buffers.pipelined(first=True), buffers.pipelined(first=False)
+        parts.append(("compute, two CUDA", first, row.compute["CUDA0"]))
+        parts.append(("compute, two CUDA", second, row.compute["CUDA1"]))
+    elif row.device.startswith("cpu"):
+        parts.append(("compute, CPU", buffers.alone, row.compute["CPU"]))
+    return parts
+
+
+def log_errors() -> Iterator[tuple[Key, float]]:
+    """Errors against the KV caches and states that llama.cpp printed in public logs."""
+    with (DATA / "memory.jsonl").open() as file:
+        for line in file:
+            row = json.loads(line)
+            if row["engine"] in {"llama.cpp", "ollama"} and "hparams" in row:
+                yield from _log_row(row)
+
+
+def _log_row(row: dict[str, Any]) -> Iterator[tuple[Key, float]]:
+    shape, printed = row["hparams"], row["measured_MiB"]
+    engine = "llama.cpp, public logs"
+    # older builds stored the latent of MLA, or its expansion, as values too
+    expanded = shape.get("n_embd_v_gqa") and row["cls"].startswith("mla")
+    cells = printed.get("kv_nonswa_cells", row.get("ctx"))
+    if "kv_total" in printed and cells and row["cls"] != "dsv4":
+        settings = Settings(n_ctx=cells, type_k=row["kv_dtype_k"], type_v=row["kv_dtype_v"])
+        layer, layers = _log_layer(shape)
+        ours = kv_bytes(layer, settings) * layers
+        part = "KV cache" + (" (values stored too)" if expanded else "")
+        yield (engine, part, row["cls"]), abs(ours / MIB / printed["kv_total"] - 1)
+    if "rs_total" in printed and "ssm_d_inner" in shape:
+        state = mamba(
+            kernel=shape["ssm_d_conv"], inner=shape["ssm_d_inner"],
+            state=shape["ssm_d_state"], groups=shape["ssm_n_group"],
+        )  # fmt: skip
+        sequences = shape.get("n_seq") or row.get("n_seq") or 1
+        ours = _state(state, sequences) * shape["lin_layers"]
+        yield (engine, "recurrent state", row["cls"]), abs(ours / MIB / printed["rs_total"] - 1)
+
+
+def _log_layer(shape: dict[str, Any]) -> tuple[Layer, int]:
+    if "kvh" in shape:
+        return Layer(Mixer.FULL, 1, shape["kvh"], shape["hd"], shape["hd"]), shape["full_layers"]
+    return (
+        Layer(Mixer.FULL, 1, 1, shape["n_embd_k_gqa"], shape["n_embd_v_gqa"]), shape["n_layer"]
+    )  # fmt: skip
+
+
+def _state(state: State, sequences: int) -> int:
+    layer = Layer(
+        Mixer.MAMBA2, conv_elements=state.conv_elements, state_elements=state.state_elements
+    )
+    return state_bytes(layer, Settings(n_ctx=256, sequences=sequences))
+
+
+def table() -> list[str]:
+    """The report, a line an engine, part and kind, and a line for all kinds together."""
+    errors: dict[Key, list[float]] = defaultdict(list)
+    for source in (plan_errors(), log_errors()):
+        for (engine, part, kind), error in source:
+            errors[engine, part, kind].append(error)
+            errors[engine, part, "all"].append(error)
+    lines = [
+        "| engine | part | attention | figures | median | 90th | worst |",
+        "|---|---|---|---:|---:|---:|---:|",
+    ]
+    for (engine, part, kind), found in sorted(errors.items()):
+        found.sort()
+        shown = (found[len(found) // 2], found[len(found) * 9 // 10], found[-1])
+        lines.append(
+            f"| {engine} | {part} | {kind} | {len(found)} | "
+            + " | ".join(f"{100 * error:.2f} %" for error in shown)
+            + " |"
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    print("\n".join(table()))
