@@ -268,6 +268,18 @@ def test_the_same_repository_has_the_same_commit_every_time() -> None:
     assert llama_like().commits != llama_like(layers=3).commits
 
 
+@pytest.mark.parametrize("http2", [False, True])
+def test_a_request_that_is_none_ends_its_connection_and_no_other(
+    hub: HubServer, client: httpx2.Client, http2: bool
+) -> None:
+    url = f"{hub.endpoint}/api/models/acme/Big/paths-info/main"
+    headers = {"content-type": "application/json"}
+    with httpx2.Client(http1=not http2, http2=http2) as other:
+        with pytest.raises(httpx2.TransportError):
+            other.post(url, headers=headers, content="{")
+        assert client.get(f"{hub.endpoint}/api/models").status_code == 200
+
+
 def test_it_starts_by_hand() -> None:
     command = [sys.executable, "-m", "tests.hub", "--rows", "10", "--latency", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -16,6 +16,10 @@ class ConnectionCut(Exception):
     """Raised to tear the connection down without a word."""
 
 
+MALFORMED = (ValueError, KeyError)
+"""What reading or answering a request that is none raises: its connection is cut."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """An answer on its way out."""

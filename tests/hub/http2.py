@@ -14,10 +14,10 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
-from h2.exceptions import StreamClosedError
+from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
 
-from tests.hub.delivery import ConnectionCut, Service, deliver
+from tests.hub.delivery import MALFORMED, ConnectionCut, Service, deliver
 from tests.hub.messages import Origin, Request
 
 _HIGH_WATER = 1 << 17
@@ -62,6 +62,8 @@ class Http2Connection:
                     self._take(event)
                 self._flush()
                 data = await self._reader.read(1 << 16)
+        except ProtocolError:
+            self._writer.transport.abort()
         finally:
             for task in self._answering.values():
                 task.cancel()
@@ -104,7 +106,7 @@ class Http2Connection:
     async def _answer(self, request: Request, stream: int) -> None:
         try:
             await deliver(request, self._service(request), Http2Wire(self, stream))
-        except ConnectionCut:
+        except (ConnectionCut, *MALFORMED):
             self._writer.transport.abort()
         except StreamClosedError:
             return

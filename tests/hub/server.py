@@ -14,7 +14,7 @@ from typing import Self
 
 from tests.hub.access import Catalog
 from tests.hub.api import ModelsApi
-from tests.hub.delivery import ConnectionCut, Delivery
+from tests.hub.delivery import MALFORMED, ConnectionCut, Delivery
 from tests.hub.faults import Fault, FaultPlan
 from tests.hub.http1 import PREFACE, serve_http1
 from tests.hub.http2 import Http2Connection
@@ -171,7 +171,7 @@ class HubServer:
     ) -> None:
         try:
             await self._speak(origin, reader, writer)
-        except (ConnectionCut, ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        except (ConnectionCut, *MALFORMED, OSError, EOFError, asyncio.LimitOverrunError):
             writer.transport.abort()
         finally:
             writer.close()
