@@ -11,6 +11,7 @@ no figure.
 import math
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -185,7 +186,7 @@ def estimate(
     """
     active = _active(architecture, weights)
     reads, missing = _reads(
-        architecture, weights, machine, placement, (gpu_layers, host_expert_layers, depth)
+        architecture, weights, machine, placement, (gpu_layers, host_expert_layers, depth, active)
     )
     found = None if missing else decode(reads)
     if found is None:
@@ -200,10 +201,14 @@ def estimate(
 
 def _active(architecture: Architecture, weights: WeightMap) -> float:
     """Bytes of weights that one token reads."""
-    head = weights.output_bytes or weights.input_bytes
-    blocks = zip(weights.blocks, architecture.layers, strict=False)
-    return head + sum(
-        active_bytes(block, layer.experts_used, layer.experts) for block, layer in blocks
+    blocks, layers = weights.blocks, architecture.layers
+    known = dict(zip(map(id, blocks), blocks, strict=True))
+    shapes = dict(zip(map(id, layers), layers, strict=True))
+    # a plan's equal blocks are one value: counted first, since listings ask this of every row
+    pairs = Counter(zip(map(id, blocks), map(id, layers), strict=False))
+    return (weights.output_bytes or weights.input_bytes) + sum(
+        count * active_bytes(known[block], shapes[layer].experts_used, shapes[layer].experts)
+        for (block, layer), count in pairs.items()
     )
 
 
@@ -212,12 +217,12 @@ def _reads(
     weights: WeightMap,
     machine: Machine,
     placement: Sequence[Placed],
-    settings: tuple[int, int, float],
+    settings: tuple[int, int, float, float],
 ) -> tuple[list[DeviceRead], str]:
     """What every device reads a token, or why that cannot be said."""
-    gpu_layers, host_experts, depth = settings
+    gpu_layers, host_experts, depth, active = settings
     on_host = _on_host(architecture, weights, gpu_layers, host_experts)
-    on_devices = _active(architecture, weights) - on_host
+    on_devices = active - on_host
     by_name = {device.name: device for device in machine.devices}
     held = sum(placed.memory.weights for placed in placement if placed.device in by_name)
     blocks = len(weights.blocks)
@@ -249,6 +254,8 @@ def _on_host(
 ) -> float:
     """Bytes the host reads a token: whole blocks first, or the experts of the first blocks."""
     first = max(len(weights.blocks) - gpu_layers, 0)
+    if not first and not host_experts:
+        return 0.0
     pairs = list(zip(weights.blocks, architecture.layers, strict=False))
     bytes_read = sum(
         active_bytes(block, layer.experts_used, layer.experts) for block, layer in pairs[:first]
