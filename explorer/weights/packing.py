@@ -281,10 +281,11 @@ def _fp8(stored: _Stored) -> Unpacked | None:
 
 def _modelopt(stored: _Stored) -> Unpacked | None:
     """ModelOpt packs two 4-bit weights a byte. The hub counts the bytes instead."""
-    if stored.dtype != "U8" or stored.quantization.bits != 4 or not stored.shape:
+    # Mixed precision states no width at the top; its 8-bit weights are never in U8.
+    if stored.dtype != "U8" or stored.quantization.bits not in (None, 4) or not stored.shape:
         return None
     # Its integer AWQ packs the output rows, NVFP4 the input columns.
-    axis = -1 if stored.quantization.format == "NVFP4" or len(stored.shape) == 1 else -2
+    axis = -2 if "AWQ" in stored.quantization.format and len(stored.shape) > 1 else -1
     return _dense(stored.shape, stored.dtype, 4, axis)
 
 

@@ -118,7 +118,8 @@ def from_config(
         mlx = _read_mlx(level)
         if mlx is not None:
             return mlx
-        declared = object_of(level.get("quantization_config"))
+        # compressed-tensors once wrote its own key.
+        declared = object_of(level.get("quantization_config") or level.get("compression_config"))
         if declared:
             return _read(declared, level, object_of(object_of(hf_quant_config).get("quantization")))
     if hf_quant_config:

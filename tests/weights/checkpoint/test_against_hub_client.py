@@ -29,6 +29,7 @@ KNOWN_DIFFERENCES = {
     "bitsandbytes int8": "counts SCB, the row scales",
     "FP8 per tensor": "counts k_scale",
     "ModelOpt NVFP4": "does not unpack",
+    "ModelOpt mixed precision": "does not unpack",
     "quanto int4": "does not unpack, and counts _scale and _shift",
     "quanto int8": "counts _scale",
     "HQQ 4-bit": "does not unpack, and counts scale and zero",

@@ -165,6 +165,16 @@ LAYOUTS: dict[str, tuple[dict[str, Any], Shapes, dict[str, int]]] = {
         },
         {"F8_E4M3": WEIGHTS},
     ),
+    "ModelOpt mixed precision": (
+        _quantized(quant_method="modelopt", quant_algo="MIXED_PRECISION"),
+        {
+            "l.weight": ("U8", (96, 128)),
+            "l.weight_scale": ("F8_E4M3", (96, 16)),
+            "m.weight": ("F8_E4M3", (96, 256)),
+            "m.weight_scale": ("F32", ()),
+        },
+        {"U8": WEIGHTS, "F8_E4M3": WEIGHTS},
+    ),
     # Two experts of 96 x 128: four groups of 32 weights in 16 bytes.
     "MXFP4 as in gpt-oss": (
         _quantized(quant_method="mxfp4"),
@@ -332,6 +342,52 @@ def test_mixed_widths_go_by_target() -> None:
     }
     # Eight words of 4, of 16 and of 8 weights each.
     assert small(shapes, config).counts.parameters == 8 * (4 + 16 + 8)
+
+
+def test_modelopts_own_file_is_enough() -> None:
+    own = {"producer": {}, "quantization": {"quant_algo": "NVFP4", "exclude_modules": ["lm_head"]}}
+    found = from_config({}, own)
+    assert found is not None
+    assert (found.method, found.bits, found.group_size) == ("modelopt", 4, 16)
+    assert found.modules_kept == ("lm_head",)
+    assert found.description == "ModelOpt NVFP4, groups of 16"
+
+
+def test_the_older_key_of_compressed_tensors() -> None:
+    group = {"targets": ["Linear"], "weights": {"num_bits": 8, "group_size": None}}
+    found = from_config(
+        {"compression_config": {"format": "int-quantized", "config_groups": {"g": group}}}
+    )
+    assert found is not None
+    assert (found.method, found.bits, found.format) == ("compressed-tensors", 8, "int-quantized")
+
+
+@pytest.mark.parametrize(
+    ("declared", "description"),
+    [
+        ({"quant_method": "awq", "bits": 4, "group_size": 128}, "AWQ 4-bit, groups of 128"),
+        ({"quant_method": "fp8", "weight_block_size": [128, 128]}, "FP8, blocks of 128×128"),
+        ({"quant_method": "fp8", "store_dtype": "mxfp4"}, "FP8, routed experts 4-bit"),
+        ({"quant_method": "mxfp4"}, "MXFP4, groups of 32"),
+        (
+            {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True},
+            "bitsandbytes nf4, double quantization",
+        ),
+        ({"quant_method": "vptq"}, "VPTQ"),
+        ({"quant_method": "some_new_one", "bits": 2}, "some_new_one 2-bit"),
+    ],
+)
+def test_descriptions(declared: dict[str, Any], description: str) -> None:
+    found = from_config({"quantization_config": declared})
+    assert found is not None
+    assert found.description == description
+
+
+def test_a_container_that_hides_its_width_is_said() -> None:
+    shapes: Shapes = {"l.q_weight": ("I32", (32, 96))}
+    assert small(shapes, _quantized(quant_method="exl2", bits=4.65)).warnings == (
+        "the containers of exl2 do not tell their width: parameters are as stored",
+    )
 
 
 def test_gptq_modules_of_another_width() -> None:

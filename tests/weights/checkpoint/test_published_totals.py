@@ -140,7 +140,20 @@ def test_mtp_layers_are_told_by_their_number() -> None:
 
 
 def test_diffusers_components_are_their_folders() -> None:
-    found = checkpoint(models()["black-forest-labs/FLUX.1-schnell"]).counts.by_component
+    flux = checkpoint(models()["black-forest-labs/FLUX.1-schnell"])
+    found = flux.counts.by_component
     assert set(found) == {"transformer", "text_encoder", "text_encoder_2", "vae"}
-    # FLUX.1 is published as a 12-billion-parameter transformer.
+    # FLUX.1 is published as a 12-billion-parameter transformer; the hub shows that part alone.
     assert round(found["transformer"] / 1e9) == 12
+    told = flux.hub_difference(found["transformer"])
+    assert told is not None
+    assert told.endswith("it counts the denoiser only")
+
+
+def test_components_of_stable_diffusion() -> None:
+    found = checkpoint(models()["runwayml/stable-diffusion-v1-5"]).counts.by_component
+    # The denoiser's count is in official_counts.json; CLIP ViT-L/14's text tower has 12 blocks of 768.
+    attention, mlp, norms = 4 * (768 * 768 + 768), 2 * 768 * 3072 + 3072 + 768, 4 * 768
+    embeddings = (49408 + 77) * 768
+    assert found["unet"] == 859_520_964
+    assert found["text_encoder"] == 12 * (attention + mlp + norms) + embeddings + 2 * 768
