@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from explorer import __version__
@@ -64,6 +64,16 @@ class Answer:
             return ""
 
 
+class _Pools(NamedTuple):
+    """Connections to the hub itself and to other places.
+
+    Apart, since each request looks at every connection of its pool, and each may hold all in flight.
+    """
+
+    own: "httpx2.AsyncClient"
+    other: "httpx2.AsyncClient"
+
+
 class Client:
     """Sends GET requests to one hub and to wherever its answers point.
 
@@ -78,7 +88,7 @@ class Client:
         *,
         token: str | None = None,
         offline: bool = False,
-        in_flight: int = 64,
+        in_flight: int = 48,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -91,7 +101,7 @@ class Client:
         self._opening = asyncio.Lock()
         self._pause = pause
         self._monotonic = monotonic
-        self._http: httpx2.AsyncClient | None = None
+        self._pools: _Pools | None = None
         self._authorization: dict[str, str] = {}
         self._requests = self._bytes = self._busy = 0
         self._seconds = self._busy_since = 0.0
@@ -105,9 +115,10 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections; the next request opens new ones."""
-        http, self._http = self._http, None
-        if http is not None:
-            await http.aclose()
+        pools, self._pools = self._pools, None
+        if pools is not None:
+            await pools.own.aclose()
+            await pools.other.aclose()
 
     async def get_json(
         self, url: str, subject: Subject, params: Params, limit: int
@@ -191,7 +202,8 @@ class Client:
         span: Span | None,
         limit: int,
     ) -> Answer:
-        http = await self._open(subject)
+        pools = await self._open(subject)
+        http = pools.own if self.is_own(url) else pools.other
         headers = self._headers_for(url, subject)
         if span is not None:
             headers |= {
@@ -226,7 +238,7 @@ class Client:
                 break
         return bytes(kept[:wanted])
 
-    async def _open(self, subject: Subject) -> "httpx2.AsyncClient":
+    async def _open(self, subject: Subject) -> "_Pools":
         if self._offline:
             raise Offline(
                 f"{subject} is not stored here",
@@ -234,15 +246,15 @@ class Client:
                 "leave out --offline, or unset HF_HUB_OFFLINE",
             )
         async with self._opening:
-            if self._http is None:
+            if self._pools is None:
                 try:
                     # Building the TLS context and looking for the token takes some 100 ms.
-                    self._http = await asyncio.to_thread(self._connect)
+                    self._pools = await asyncio.to_thread(self._connect)
                 except (OSError, ValueError) as fault:
                     raise unreachable(subject, str(fault)) from fault
-            return self._http
+            return self._pools
 
-    def _connect(self) -> "httpx2.AsyncClient":
+    def _connect(self) -> "_Pools":
         import httpx2
         from huggingface_hub import __version__ as library_version
         from huggingface_hub import constants, get_token
@@ -254,17 +266,22 @@ class Client:
         if token and not (token.isascii() and token.isprintable()):
             raise BadToken("The token cannot be sent", "it is not plain text", "check HF_TOKEN")
         self._authorization = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx2.AsyncClient(
-            http2=True,
-            # Hub and file store are two origins: each may hold all that are in flight.
-            limits=httpx2.Limits(
-                max_connections=2 * self._in_flight,
-                max_keepalive_connections=2 * self._in_flight,
-                keepalive_expiry=30,
-            ),
-            timeout=httpx2.Timeout(20, connect=5, pool=None),
-            headers={"user-agent": agent},
-        )
+        tls = httpx2.create_ssl_context()
+
+        def pool() -> httpx2.AsyncClient:
+            return httpx2.AsyncClient(
+                http2=True,
+                verify=tls,
+                limits=httpx2.Limits(
+                    max_connections=self._in_flight,
+                    max_keepalive_connections=self._in_flight,
+                    keepalive_expiry=30,
+                ),
+                timeout=httpx2.Timeout(20, connect=5, pool=None),
+                headers={"user-agent": agent},
+            )
+
+        return _Pools(pool(), pool())
 
     def _headers_for(self, url: str, subject: Subject) -> dict[str, str]:
         """Headers a place may see: the token is the hub's alone."""

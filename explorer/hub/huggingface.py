@@ -60,7 +60,7 @@ class HuggingFace:
         *,
         token: str | None = None,
         offline: bool = False,
-        in_flight: int = 64,
+        in_flight: int = 48,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.endpoint = (endpoint or endpoint_from_environment()).rstrip("/")

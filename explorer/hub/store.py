@@ -6,6 +6,7 @@ loses at most the write in flight. The file's name has the version of its layout
 versions leave each other alone.
 """
 
+import logging
 import os
 import sqlite3
 import threading
@@ -45,6 +46,8 @@ CREATE INDEX IF NOT EXISTS answers_used ON answers (used, size);
 PRAGMA user_version = {LAYOUT};
 """
 
+_LOG = logging.getLogger(__name__)
+
 R = TypeVar("R")
 
 
@@ -66,7 +69,7 @@ class Store:
     """Bytes of files and answers of hubs, in a folder. ``clock`` tells seconds since 1970.
 
     Never raises for the state of the disk: a damaged file is moved aside, and where nothing can be
-    written everything is forgotten at the end. ``notices`` says so. May be used from any thread.
+    written everything is forgotten at the end. ``notices`` and the log say so. May be used from any thread.
     """
 
     def __init__(
@@ -256,6 +259,7 @@ class Store:
     def _notice(self, sentence: str) -> None:
         if sentence not in self._notices:
             self._notices.append(sentence)
+            _LOG.warning(sentence)
 
 
 def _open(path: Path | str) -> sqlite3.Connection:

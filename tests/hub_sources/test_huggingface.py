@@ -293,6 +293,25 @@ async def test_an_account_that_may_reads_what_is_gated_and_private(hub: HubServe
     await source.close()
 
 
+async def test_the_token_is_the_one_of_the_environment(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_acme")
+    source = HuggingFace(hub.endpoint)
+    assert (await look_up(source, "acme/private")).files
+    await source.close()
+
+
+async def test_a_token_that_cannot_be_sent_is_a_bad_token(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_é")
+    source = HuggingFace(hub.endpoint)
+    with pytest.raises(BadToken):
+        await look_up(source, "acme/gated")
+    await source.close()
+
+
 async def test_no_network_is_said_once_and_not_waited_for_again() -> None:
     pauses = Pauses()
     source = HuggingFace("http://127.0.0.1:9", pause=pauses)

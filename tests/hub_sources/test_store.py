@@ -125,11 +125,14 @@ def test_a_packed_answer_that_does_not_unpack_is_as_good_as_none(store: Store) -
     assert store.get_answer("key") is None
 
 
-def test_without_a_place_to_write_it_remembers_until_the_end(tmp_path: Path) -> None:
+def test_without_a_place_to_write_it_remembers_until_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "file").touch()
     store = Store(tmp_path / "file" / "folder")
     store.put_answer("key", b"x")
     assert store.get_answer("key") is not None
+    assert [record.getMessage() for record in caplog.records] == [*store.notices]
     assert len(store.notices) == 1
     store.close()
 
