@@ -81,7 +81,9 @@ class Snapshot:
         row = rows.row(ref.id)
         title = f"snapshot of {rows.contents.date}"
         if row is None:
-            raise ModelNotFound(f"{ref.id} is not in the {title}", hint=_ONLINE)
+            near = ", ".join(rows.near(ref.id))
+            hint = f"did you mean {near}? Otherwise {_ONLINE}" if near else _ONLINE
+            raise ModelNotFound(f"{ref.id} is not in the {title}", hint=hint)
         if row.id not in rows.contents.places:
             raise ModelNotFound(f"The {title} has only the listing of {row.id}", hint=_ONLINE)
         if ref.revision not in {None, "main"}:

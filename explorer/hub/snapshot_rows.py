@@ -24,6 +24,16 @@ class Rows:
             found = _conversion(name)
         return found
 
+    def near(self, name: str) -> list[str]:
+        """Up to three names that may have been meant: of another owner, or spelt much the same."""
+        import difflib
+
+        folded = name.lower()
+        bare = folded.rpartition("/")[2]
+        same = [row.id for key, row in self._by_name.items() if key.rpartition("/")[2] == bare]
+        close = difflib.get_close_matches(folded, self._by_name, n=3, cutoff=0.8)
+        return list(dict.fromkeys([*same, *(self._by_name[key].id for key in close)]))[:3]
+
     def found(self, query: Query) -> list[Row]:
         """Rows that a query asks for, in its order; those that lack what it sorts by come last.
 

@@ -219,6 +219,14 @@ async def test_what_it_lacks_is_said(ref: ModelRef, error: type[HubError], said:
     assert raised.value.hint
 
 
+@pytest.mark.parametrize("name", ["Qwen3-8B", "Qwen/Qwen3-8b-", "Qwem/Qwen3-8B"])
+async def test_a_misspelt_name_is_answered_with_what_may_be_meant(name: str) -> None:
+    with pytest.raises(ModelNotFound) as raised:
+        await Snapshot().repo(ModelRef(name))
+    assert "did you mean" in raised.value.hint
+    assert "Qwen/Qwen3-8B" in raised.value.hint
+
+
 async def test_it_can_be_closed_twice_and_used_again() -> None:
     snapshot = Snapshot()
     await snapshot.close()

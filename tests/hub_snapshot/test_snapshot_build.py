@@ -14,9 +14,15 @@ from explorer.hub.snapshot import Snapshot
 from explorer.hub.snapshot_build import build, main
 from explorer.hub.source import ModelRef, Query
 
-_COLUMNS = (
-    ["id", "class", "tensors", "published_total", "stored_elements", "config_provenance", "header_provenance"]
-)
+_COLUMNS = [
+    "id",
+    "class",
+    "tensors",
+    "published_total",
+    "stored_elements",
+    "config_provenance",
+    "header_provenance",
+]
 TENSORS: dict[str, Any] = {
     "embeddings.position_embeddings.weight": ["F32", [512, 8]],
     "layers.0.weight": ["F32", [8, 8]],
