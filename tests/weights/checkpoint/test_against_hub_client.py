@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 
 from explorer.weights.tensors import Tensor
+from tests.weights.checkpoint.layouts import LAYOUTS, Shapes
 from tests.weights.checkpoint.published import small
-from tests.weights.checkpoint.test_packing import LAYOUTS
 
 pytestmark = pytest.mark.node
 
-Shapes = dict[str, tuple[str, tuple[int, ...]]]
 Case = tuple[dict[str, Any], Shapes]
 
-# Ours is the original's count in each case, as test_packing holds by hand.
+# Ours is the original's count in each case, as layouts.py counts by hand.
 KNOWN_DIFFERENCES = {
     "GPTQ 3-bit": "counts ten 3-bit weights an I32 instead of 32 in three",
     "AutoRound in GPTQ's containers": "does not know auto-round",
