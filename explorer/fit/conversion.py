@@ -125,7 +125,7 @@ def _rows(
     role, kind = part.role, part.kind
     columns, dtype = tensor.shape[-1] if tensor.shape else 1, "F16"
     rows = prod(tensor.shape[:-1])
-    dimensions = len(tensor.shape) + (part.expert is not None)
+    dimensions = _dimensions(tensor.shape) + (part.expert is not None)
     if kind == "blocks":  # gpt-oss: [experts, rows, blocks, 16 bytes of two values]
         columns, dtype, kind = prod(tensor.shape[-2:]) * 2, "MXFP4", "weight"
         rows, dimensions = prod(tensor.shape[:-2]), 3
@@ -143,6 +143,14 @@ def _rows(
         half = row._replace(rows=rows // 2) if rows > 1 else row._replace(columns=columns // 2)
         return (half, half._replace(role=role.replace("up", "gate")))
     return (row,)
+
+
+def _dimensions(shape: tuple[int, ...]) -> int:
+    """As ggml counts them: outer dimensions of one are none."""
+    outer = 0
+    while outer < len(shape) - 1 and shape[outer] == 1:
+        outer += 1
+    return len(shape) - outer
 
 
 def _is_fused(name: str) -> bool:

@@ -303,7 +303,7 @@ _UNTOUCHED = (
     "ffn_gate_inp", "ssm_conv1d", "ssm_a", "ssm_d", "shortconv.conv", "position_embd", "token_types",
     "per_layer_model_proj", "attn_rel_b", "indexer.k_proj", "indexer.q_proj",
 )  # fmt: skip
-_UNTOUCHED_STARTS = ("time_mix_", "altup", "laurel")
+_UNTOUCHED_PARTS = ("time_mix_", "altup", "laurel")
 _QUANTIZED_TIME_MIX = (
     "time_mix_key", "time_mix_value", "time_mix_receptance", "time_mix_gate", "time_mix_output",
 )  # fmt: skip
@@ -313,7 +313,7 @@ def quantizes(role: str, kind: str, dimensions: int) -> bool:
     """Whether llama-quantize touches such a tensor at all (``tensor_allows_quantization``)."""
     if dimensions < 2 or kind != "weight" or role.endswith("_norm") or role in _UNTOUCHED:
         return False
-    return not role.startswith(_UNTOUCHED_STARTS) or role in _QUANTIZED_TIME_MIX
+    return role in _QUANTIZED_TIME_MIX or not any(part in role for part in _UNTOUCHED_PARTS)
 
 
 def head_type(file_type: str, traits: Traits, columns: int) -> str:

@@ -195,9 +195,14 @@ def active_parameters_of(architecture: Architecture) -> int:
 
     The input embedding is a look-up of one row and left out, unless it is the output head too.
     """
-    hidden, model_type = architecture.hidden, architecture.model_type
-    blocks = 0
-    for layer, count in architecture.groups:
+    blocks = _active_in_blocks(architecture.groups, architecture.hidden, architecture.model_type)
+    return blocks + architecture.hidden * architecture.vocabulary
+
+
+@lru_cache(maxsize=8192)
+def _active_in_blocks(groups: tuple[tuple[Layer, int], ...], hidden: int, model_type: str) -> int:
+    active = 0
+    for layer, count in groups:
         whole = _block_parameters(layer, hidden, model_type)
         if layer.experts:
             routed = sum(
@@ -206,8 +211,8 @@ def active_parameters_of(architecture: Architecture) -> int:
                 if row.role.endswith("_exps")
             )
             whole -= routed - routed * layer.experts_used // layer.experts
-        blocks += count * whole
-    return blocks + hidden * architecture.vocabulary
+        active += count * whole
+    return active
 
 
 @lru_cache(maxsize=8192)

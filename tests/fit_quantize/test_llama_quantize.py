@@ -7,6 +7,7 @@ import pytest
 from explorer.fit.conversion import convertible, published_bits, rows_of
 from explorer.fit.gguf_metadata import from_gguf
 from explorer.fit.quantize import plan, plan_rows, quantized_rows, row_bytes, size_bytes
+from explorer.weights.tensors import Tensor
 from tests.fit_quantize.checkpoints import checkpoint, gguf, quantized_sizes
 
 CHECKPOINTS = {
@@ -94,6 +95,13 @@ def test_packed_checkpoints_are_not_quantized_again(model: str, *, expected: boo
     tensors, _ = checkpoint(model)
     packed_experts = any(tensor.name.endswith("_blocks") for tensor in tensors)
     assert convertible(tensors) is (expected or packed_experts)
+
+
+def test_a_gate_of_one_row_counts_as_a_vector_and_stays_whole() -> None:
+    _, architecture = checkpoint("Qwen/Qwen3-30B-A3B")
+    gate = Tensor("model.layers.0.mlp.shared_expert_gate.weight", "BF16", (1, 2048), 0, 4096)
+    (typed,) = quantized_rows(rows_of([gate], architecture), architecture, "Q4_K_M")
+    assert typed[1] == "F32"
 
 
 def test_what_was_published_at_eight_bits_is_known_to_be() -> None:
