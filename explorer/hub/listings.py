@@ -12,6 +12,7 @@ from explorer.hub.source import Gate, GgufSummary, Listing, RepoFile
 
 _LONGEST_TEXT = 1_000
 _MOST_ITEMS = 1_000
+_DEEPEST_CONFIG = 32
 _LARGEST_COUNT = 1 << 63
 _RELATIONS = ("quantized", "adapter", "merge", "finetune")
 
@@ -45,7 +46,7 @@ def read_listing(item: object) -> Listing | None:
         parameters=total,
         parameters_by_dtype=by_dtype,
         gguf=_gguf(item.get("gguf")),
-        config=_mapping(item.get("config")),
+        config=_config(item.get("config")),
         tags=tags,
         languages=_texts(card.get("language")),
         base_models=bases,
@@ -93,9 +94,9 @@ def _file(item: Mapping[str, Any], path: object, blob: object) -> RepoFile | Non
 
 def _parameters(safetensors: Mapping[str, Any]) -> tuple[int | None, dict[str, int]]:
     counts = {
-        str(dtype): count
+        name: count
         for dtype, value in list(_mapping(safetensors.get("parameters")).items())[:_MOST_ITEMS]
-        if (count := _count(value)) is not None
+        if (name := _text(dtype)) is not None and (count := _count(value)) is not None
     }
     total = _count(safetensors.get("total"))
     return (sum(counts.values()) if total is None and counts else total), counts
@@ -144,8 +145,24 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _config(value: object) -> Mapping[str, Any]:
+    """The excerpt of config.json, which is passed on as it is unless it is nested absurdly."""
+    config = _mapping(value)
+    return config if _is_shallow(config, _DEEPEST_CONFIG) else {}
+
+
+def _is_shallow(value: object, depth: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return depth > 0 and all(_is_shallow(item, depth - 1) for item in inner)
+
+
 def _text(value: object) -> str | None:
-    return value[:_LONGEST_TEXT] if isinstance(value, str) and value else None
+    """A text that can be encoded: JSON may have half a surrogate pair."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:_LONGEST_TEXT].encode(errors="replace").decode()
 
 
 def _texts(value: object) -> tuple[str, ...]:

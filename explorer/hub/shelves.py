@@ -206,8 +206,12 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _regular(places: Mapping[str, Path]) -> dict[str, Path]:
-    """Without broken links, devices and pipes."""
-    return {name: place for name, place in sorted(places.items()) if place.is_file()}
+    """Without broken links, devices and pipes; names that are no text are made one."""
+    return {
+        name.encode(errors="replace").decode(): place
+        for name, place in sorted(places.items())
+        if place.is_file()
+    }
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

@@ -122,6 +122,22 @@ def test_siblings_without_sizes_are_not_a_file_list() -> None:
     assert read_siblings({}) is None
 
 
+def test_half_a_surrogate_pair_can_be_stored_and_asked_for() -> None:
+    row = read_listing({"id": "a/\ud800b", "tags": ["\udfff"]})
+    assert row is not None
+    assert (row.id, row.tags) == ("a/?b", ("?",))
+
+
+def test_an_absurdly_nested_config_is_left_out() -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(500):
+        nested = {"x": [nested]}
+    row = read_listing({**ROW, "config": nested})
+    assert row is not None
+    assert row.config == {}
+    assert row.likes == 890
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (

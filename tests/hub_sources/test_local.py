@@ -193,6 +193,14 @@ async def test_what_is_not_a_model_is_a_usage_error(tmp_path: Path) -> None:
             await look_up(source, str(tmp_path / name))
 
 
+async def test_a_file_name_that_is_no_text_is_shown_as_one(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xff.gguf")).write_bytes(GGUF)
+    source = local(tmp_path)
+    repo = await look_up(source, str(tmp_path))
+    assert [file.path for file in repo.files] == ["m?.gguf"]
+    assert await source.read(repo, repo.files[0], bytes_of(Span(0, 4))) == (b"GGUF",)
+
+
 async def test_links_in_circles_end(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path)
     (tmp_path / "m.gguf").write_bytes(GGUF)
