@@ -11,6 +11,9 @@ from typing import Any
 from explorer.fit.architecture import Architecture
 from explorer.fit.gguf_metadata import from_gguf
 from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.quantize import plan
+from explorer.fit.weight_map import WeightMap
+from explorer.weights.tensors import Tensor
 
 DATA = Path(__file__).parent / "data"
 
@@ -62,6 +65,17 @@ def architecture(model: str) -> Architecture:
     return from_gguf(
         {key: tuple(value) if isinstance(value, list) else value for key, value in metadata.items()}
     )
+
+
+@cache
+def weights(model: str) -> WeightMap:
+    """A model's weights in the quantization that was asked about."""
+    tensors = [
+        Tensor(name, dtype, tuple(reversed(shape)), 0, 0)
+        for name, dtype, shape in description(model)["tensors"]
+    ]
+    file_type = "MXFP4_MOE" if model == "gpt-oss-20b" else "Q4_K_M"
+    return plan(tensors, architecture(model), file_type)
 
 
 def plan_rows() -> Iterator[PlanRow]:

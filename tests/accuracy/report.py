@@ -11,11 +11,11 @@ from typing import Any
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.llama_cpp import VERSION
 from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes
-from explorer.fit.llama_cpp.compute import compute
+from explorer.fit.llama_cpp.demand import demand
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.recurrence import State, mamba
 from explorer.units import MIB
-from tests.accuracy.plans import DATA, PlanRow, architecture, plan_rows
+from tests.accuracy.plans import DATA, PlanRow, architecture, plan_rows, weights
 
 Key = tuple[str, str, str]
 """Engine, part, kind of attention."""
@@ -44,8 +44,12 @@ def _parts(row: PlanRow, found: Architecture, *, cuda: bool) -> list[tuple[str, 
     kv = sum(kv_bytes(layer, row.settings, cuda=cuda) * count for layer, count in groups)
     state = sum(state_bytes(layer, row.settings) * count for layer, count in groups)
     parts = [("KV cache", kv, row.kv_bytes), ("recurrent state", state, row.state_bytes)]
-    buffers = compute(found, row.settings)
+    needs = demand(found, weights(row.model), row.settings, cuda=cuda)
+    loaded = sum(needs.block_weights) + sum(needs.block_experts)
+    buffers = needs.compute
     if row.whole_on_one:
+        parts.append(("weights, CUDA", loaded + needs.output_weights, row.weights["CUDA0"]))
+        parts.append(("weights, pinned host", needs.input_weights, row.weights["CUDA_Host"]))
         parts.append(("compute, CUDA", buffers.device, row.compute["CUDA0"]))
         parts.append(("compute, pinned host", buffers.host, row.compute["CUDA_Host"]))
     elif row.device.startswith("2 CUDA"):
@@ -53,6 +57,8 @@ def _parts(row: PlanRow, found: Architecture, *, cuda: bool) -> list[tuple[str, 
         parts.append(("compute, two CUDA", first, row.compute["CUDA0"]))
         parts.append(("compute, two CUDA", second, row.compute["CUDA1"]))
     elif row.device.startswith("cpu"):
+        alone = loaded + needs.input_weights + needs.host_output_weights
+        parts.append(("weights, CPU", alone, sum(row.weights.values())))
         parts.append(("compute, CPU", buffers.alone, row.compute["CPU"]))
     return parts
 

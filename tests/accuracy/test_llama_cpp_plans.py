@@ -4,7 +4,8 @@ import pytest
 
 from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes
 from explorer.fit.llama_cpp.compute import compute
-from tests.accuracy.plans import PlanRow, architecture, plan_rows
+from explorer.fit.llama_cpp.demand import demand
+from tests.accuracy.plans import PlanRow, architecture, plan_rows, weights
 
 ON_HOST = {"server-partial", "server-cpu-moe"}
 """Profiles whose cache is on the host, in whole or in part."""
@@ -29,6 +30,20 @@ def test_recurrent_state_is_llama_cpps_to_the_byte() -> None:
         if ours != row.state_bytes:
             wrong.append(row)
     assert not wrong
+
+
+def test_weights_are_llama_cpps_within_the_padding_of_rows() -> None:
+    """On a CUDA device, on the host beside it, and on a processor alone; tied heads are copied."""
+    for row in {row.model: row for row in plan_rows() if row.whole_on_one}.values():
+        needs = demand(architecture(row.model), weights(row.model), row.settings, cuda=True)
+        loaded = sum(needs.block_weights) + sum(needs.block_experts) + needs.output_weights
+        assert loaded == pytest.approx(row.weights["CUDA0"], rel=1e-5)
+        assert needs.input_weights == row.weights["CUDA_Host"]
+    for row in {row.model: row for row in plan_rows() if row.device[:3] == "cpu"}.values():
+        needs = demand(architecture(row.model), weights(row.model), row.settings)
+        alone = sum(needs.block_weights) + sum(needs.block_experts)
+        alone += needs.input_weights + needs.host_output_weights
+        assert alone == sum(row.weights.values())
 
 
 def _errors(device: str) -> list[float]:

@@ -60,10 +60,11 @@ def compute(architecture: Architecture, settings: Settings, *, windowed: bool = 
     proportion, since masks and scores do.
     """
     sample = _sample(architecture)
+    vocabulary = 0 if architecture.kind == "encoder" else architecture.vocabulary
     low = 1 << (settings.n_ctx.bit_length() - 1)
     found = [
         _compute(
-            sample, architecture.hidden, architecture.vocabulary, architecture.model_type,
+            sample, architecture.hidden, vocabulary, architecture.model_type,
             replace(settings, n_ctx=context), windowed,
         )
         for context in ((low,) if low == settings.n_ctx else (low, 2 * low))

@@ -39,13 +39,15 @@ def demand(
     """The needs of a model in one quantization; vision towers and MTP blocks are not loaded."""
     context = _context(architecture, settings, cuda)
     blocks = aligned(weights.blocks, len(architecture.layers))
+    headless = architecture.kind == "encoder" and not weights.output_bytes
+    head = 0 if headless else weights.output_bytes or weights.input_bytes
     return Demand(
         block_weights=tuple([block.dense_bytes for block in blocks]),
         block_experts=tuple([block.expert_bytes for block in blocks]),
         block_kv=context[0],
         block_state=context[1],
         input_weights=weights.input_bytes,
-        output_weights=(weights.output_bytes or weights.input_bytes) + weights.other_bytes,
+        output_weights=head + weights.other_bytes,
         host_output_weights=weights.output_bytes + weights.other_bytes,
         compute=context[2],
     )

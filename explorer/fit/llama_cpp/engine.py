@@ -101,4 +101,11 @@ def _assumptions(architecture: Architecture, scenario: Scenario) -> tuple[str, .
         said.append(
             "llama.cpp does not use this model's sliding window: every layer keeps the whole context."
         )
+    if architecture.kind == "encoder-decoder" and architecture.model_type not in _T5:
+        said.append(
+            "llama.cpp does not run this kind of model: its rules were applied all the same."
+        )
     return (*said, *architecture.assumptions)
+
+
+_T5 = frozenset({"t5", "mt5", "umt5"})
