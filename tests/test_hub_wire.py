@@ -253,11 +253,11 @@ def test_real_files_can_be_mounted(hub: HubServer, client: httpx2.Client, tmp_pa
     assert fetch(client, answer.headers["location"], "5-9").content == b"bytes"
 
 
-def test_a_listing_of_100_000_rows_pages_quickly(hub: HubServer, client: httpx2.Client) -> None:
-    for repo in generate_listing(100_000):
+def test_a_long_listing_is_searched_and_paged(hub: HubServer, client: httpx2.Client) -> None:
+    for repo in generate_listing(30_000):
         hub.catalog.add(repo)
-    answer = client.get(f"{hub.endpoint}/api/models?search=model-99999&sort=downloads&limit=5")
-    assert [row["id"] for row in answer.json()] == ["org-299/Model-99999-14B"]
+    answer = client.get(f"{hub.endpoint}/api/models?search=model-29999&sort=downloads&limit=5")
+    assert [row["id"] for row in answer.json()] == ["org-89/Model-29999-14B"]
     first = client.get(f"{hub.endpoint}/api/models?limit=100&expand[]=safetensors&sort=likes")
     assert len(first.json()) == 100
     assert "cursor=" in first.links["next"]["url"]

@@ -19,7 +19,7 @@ from explorer.weights.tensors import Tensor
 BUDGET_BYTES = 1_500_000
 CONTENTS: Contents = open_snapshot(bundled())
 MODELS = sorted(CONTENTS.places)
-SMALL = 20_000
+SMALL = 5_000
 """Models with more tensors than this are looked at by their first and last shard, one of them whole."""
 
 
