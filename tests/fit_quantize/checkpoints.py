@@ -33,6 +33,15 @@ def quantized_sizes() -> dict[str, dict[str, dict[str, Any]]]:
     return sizes
 
 
+@cache
+def dry_run_sizes() -> dict[str, dict[str, float]]:
+    """What a dry run of llama-quantize printed: model -> file type -> MiB."""
+    sizes: dict[str, dict[str, float]] = json.loads(
+        (DATA / "dry_run_sizes.json").read_text(encoding="utf-8")
+    )["sizes"]
+    return sizes
+
+
 def names() -> list[str]:
     return list(_all())
 

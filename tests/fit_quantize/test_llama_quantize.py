@@ -8,7 +8,12 @@ from explorer.fit.conversion import convertible, published_bits, rows_of
 from explorer.fit.gguf_metadata import from_gguf
 from explorer.fit.quantize import plan, plan_rows, quantized_rows, row_bytes, size_bytes
 from explorer.weights.tensors import Tensor
-from tests.fit_quantize.checkpoints import checkpoint, gguf, quantized_sizes
+from tests.fit_quantize.checkpoints import (
+    checkpoint,
+    dry_run_sizes,
+    gguf,
+    quantized_sizes,
+)
 
 CHECKPOINTS = {
     "Llama-3.2-1B": "meta-llama/Llama-3.2-1B",
@@ -38,6 +43,17 @@ def test_a_gguf_gets_the_bytes_and_types_that_llama_quantize_gives_it(model: str
         typed = quantized_rows(rows, architecture, file_type)
         assert Counter(dtype for _, dtype in typed) == expected["types"], file_type
         assert sum(row_bytes(row, dtype) for row, dtype in typed) == expected["bytes"], file_type
+
+
+@pytest.mark.parametrize("model", dry_run_sizes())
+def test_the_rarer_file_types_come_to_what_a_dry_run_prints(model: str) -> None:
+    tensors, metadata = gguf(model)
+    architecture = from_gguf(metadata)
+    rows = rows_of(tensors, architecture)
+    for file_type, printed in dry_run_sizes()[model].items():
+        typed = quantized_rows(rows, architecture, file_type)
+        planned = sum(row_bytes(row, dtype) for row, dtype in typed)
+        assert planned / 2**20 == pytest.approx(printed, abs=0.006), file_type
 
 
 @pytest.mark.parametrize("model", CHECKPOINTS)
