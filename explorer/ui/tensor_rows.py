@@ -80,6 +80,8 @@ class Branch:
     label: str
     level: int = 0
     """How far it is indented."""
+    copies: int = 1
+    """Layers that the folded branches above stand for."""
     opened: bool = False
 
 
@@ -174,18 +176,19 @@ class Opened:
             opened = not branch.node.leaf and (everything or path in self.paths)
             lines.append(replace(branch, opened=opened))
             if opened:
+                copies = 1 if path in self.apart else branch.copies * branch.node.repeats
                 waiting += [
-                    Branch(child, (*path, child.name), child.name, branch.level + 1)
+                    Branch(child, (*path, child.name), child.name, branch.level + 1, copies)
                     for child in reversed(self.below(branch.node, path))
                 ]
         return TreeRows(tuple(lines), sum(node.size_bytes for node in roots))
 
     def _joined(self, branch: Branch) -> Branch:
         """A module of one tensor as that tensor: ``norm.weight`` on one line."""
-        while not branch.node.leaf and branch.node.tensors == 1:
+        while not branch.node.leaf and branch.node.tensors == branch.copies:
             child = self.below(branch.node, branch.path)[0]
-            label = f"{branch.label}.{child.name}"
-            branch = Branch(child, (*branch.path, child.name), label, branch.level)
+            path, label = (*branch.path, child.name), f"{branch.label}.{child.name}"
+            branch = replace(branch, node=child, path=path, label=label)
         return branch
 
 

@@ -1,10 +1,12 @@
 """What the UI tests share: sources and machines that are always the same, and the text on a screen."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import prod
 
 from textual.app import App
 from textual.pilot import Pilot
@@ -17,6 +19,7 @@ from explorer.hub.snapshot import Snapshot
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
 from explorer.spans import Reading, Span, T, drive
 from explorer.ui.app import WeightsApp
+from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.session import Session
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -77,6 +80,7 @@ WAITING = {"listing", "choosing", "context"}
 async def listed(app: WeightsApp, pilot: Pilot[None]) -> None:
     """Wait for the listing to come to rest."""
     screen = app.screen_stack[0]
+    assert isinstance(screen, ModelsScreen)
     for _ in range(2000):
         await pilot.pause()
         if not screen.listed.busy:
@@ -154,3 +158,15 @@ class Shelf:
 
     async def close(self) -> None:
         self.closed = True
+
+
+def safetensors(tensors: Mapping[str, tuple[int, ...]]) -> bytes:
+    """A file of BF16 tensors of these shapes, written by the format's description."""
+    header: dict[str, object] = {}
+    start = 0
+    for name, shape in tensors.items():
+        stop = start + 2 * prod(shape)
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(start)

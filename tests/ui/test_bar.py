@@ -53,7 +53,7 @@ def test_a_legend_is_shortened_to_its_width() -> None:
 def test_equal_devices_share_a_bar() -> None:
     one, host = Placed("A100", MEMORY, 80 * GIB), Placed("host", Memory(compute=GIB), 64 * GIB)
     bars = bars_of(answer(one, one, host))
-    assert [(bar.device, bar.count) for bar in bars] == [("A100", 2), ("host", 1)]
+    assert [(bar.device, bar.devices) for bar in bars] == [("A100", 2), ("host", 1)]
 
 
 def test_the_host_s_memory_is_not_called_free_beside_an_accelerator() -> None:

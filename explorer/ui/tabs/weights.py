@@ -265,7 +265,8 @@ class WeightsTab(Widget):
             pieces.append(Content(file_size(counts.stored_bytes)))
         failed = sum(1 for shard in model.checkpoint.shards if shard.error is not None)
         if failed:
-            pieces.append(Content.styled(f"! {failed} files failed: R to retry", "$text-error"))
+            files = "1 file" if failed == 1 else f"{failed} files"
+            pieces.append(Content.styled(f"! {files} failed: R to retry", "$text-error"))
         return Content("  ·  ").join(pieces)
 
     def _nothing(self) -> str:

@@ -106,13 +106,13 @@ class Bar(NamedTuple):
     device: str
     memory: Memory
     capacity_bytes: int
-    count: int = 1
+    devices: int = 1
 
 
 def free(bars: Sequence[Bar]) -> int:
     """What is left on the accelerators; the host counts only where it is alone."""
     devices = [bar for bar in bars if bar.device != HOST] or bars
-    return sum(bar.count * (bar.capacity_bytes - bar.memory.total) for bar in devices)
+    return sum(bar.devices * (bar.capacity_bytes - bar.memory.total) for bar in devices)
 
 
 def bars_of(answer: Answer) -> tuple[Bar, ...]:
@@ -163,9 +163,9 @@ class MemoryBar(Widget):
     def _line(self, bar: Bar, width: int) -> Content:
         figures = f" {gib(bar.memory.total):>5} of {gib(bar.capacity_bytes)} GiB"
         label = bar.device
-        if bar.count > 1:
+        if bar.devices > 1:
             figures += " each"
-            label = f"{bar.count}x {label}"
+            label = f"{bar.devices}x {label}"
         shown = f"{fit_end(safe_line(label), LABEL_CELLS)} " if width >= WITH_LABELS else ""
         room = width - len(shown) - len(figures)
         if room < 8:
