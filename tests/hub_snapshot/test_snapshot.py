@@ -20,7 +20,7 @@ BUDGET_BYTES = 1_500_000
 CONTENTS: Contents = open_snapshot(bundled())
 MODELS = sorted(CONTENTS.places)
 SMALL = 5_000
-"""Models with more tensors than this are looked at by their first and last shard, one of them whole."""
+"""Of models with more tensors than this every fourth is looked at, by its first and last shard."""
 
 
 async def pages(snapshot: Snapshot, query: Query) -> list[Page]:
@@ -51,10 +51,14 @@ def test_it_is_small() -> None:
 
 async def test_every_model_reads_through_the_parser_and_adds_up_to_its_figures() -> None:
     snapshot = Snapshot()
+    large = 0
     for name in MODELS:
         parts = CONTENTS.components(name)
         declared = sum(group.tensors for part in parts for group in part.groups)
         small = declared < SMALL
+        large += not small
+        if not small and large % 4:
+            continue
         repo = await snapshot.repo(ModelRef(name))
         tensors = await tensors_of(snapshot, repo, all_shards=small)
         assert len(tensors) == declared or not small
