@@ -5,7 +5,14 @@ import pytest
 from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes
 from explorer.fit.llama_cpp.compute import compute
 from explorer.fit.llama_cpp.demand import demand
-from tests.accuracy.plans import PlanRow, architecture, plan_rows, weights
+from explorer.fit.llama_cpp.placement import EXPERT_MATRIX_SHARE
+from explorer.fit.planner import judge
+from explorer.fit.quantize import plan
+from explorer.fit.values import Scenario, Verdict
+from explorer.hardware.machine import Device, Machine
+from explorer.units import GIB
+from explorer.weights.tensors import Tensor
+from tests.accuracy.plans import PlanRow, architecture, description, plan_rows, weights
 
 ON_HOST = {"server-partial", "server-cpu-moe"}
 """Profiles whose cache is on the host, in whole or in part."""
@@ -76,3 +83,31 @@ def test_compute_buffers_are_near_llama_cpps(
     assert errors[len(errors) // 2] <= median
     assert errors[len(errors) * 9 // 10] <= ninth
     assert errors[-1] <= worst
+
+
+def test_every_expert_is_resident_though_few_are_active() -> None:
+    """Qwen3-30B-A3B in Q8_0 is a file of 32.5 GB, and takes that much: not the 15.6 GB once claimed."""
+    found = architecture("Qwen3-30B-A3B")
+    tensors = [
+        Tensor(name, dtype, tuple(reversed(shape)), 0, 0)
+        for name, dtype, shape in description("Qwen3-30B-A3B")["tensors"]
+    ]
+    card = Device("H100", "cuda", 80 * GIB, 79 * GIB, 3350 * 10**9, "hbm")
+    machine = Machine("H100", (card,), 128 * GIB, 120 * GIB)
+    answer = judge(found, plan(tensors, found, "Q8_0"), machine, Scenario())
+    assert answer.verdict is Verdict.FITS
+    assert answer.memory.weights == pytest.approx(32.48e9, rel=0.001)
+
+
+def test_experts_kept_on_the_host_need_room_for_a_matrix_of_them() -> None:
+    """Compute buffers of a device that is lent one expert matrix at a time."""
+    errors = []
+    for row in plan_rows():
+        if row.profile == "server-cpu-moe":
+            blocks = weights(row.model).blocks
+            lent = max(block.expert_bytes for block in blocks) * EXPERT_MATRIX_SHARE
+            ours = compute(architecture(row.model), row.settings).device + lent
+            errors.append(abs(ours / row.compute["CUDA0"] - 1))
+    errors.sort()
+    assert errors[len(errors) // 2] < 0.06
+    assert errors[-1] < 0.22

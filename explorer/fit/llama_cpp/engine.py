@@ -54,7 +54,7 @@ class LlamaCpp:
         self, architecture: Architecture, weights: WeightMap, machine: Machine, scenario: Scenario
     ) -> Demand:
         """What the model needs, before it is placed."""
-        cuda = any(device.kind == "cuda" for device in machine.devices)
+        cuda = any(device.kind in {"cuda", "rocm"} for device in machine.devices)
         return demand(architecture, weights, settings_of(scenario), cuda=cuda)
 
     def reasons(
