@@ -15,7 +15,7 @@ from explorer.fit.architecture import Architecture
 from explorer.fit.quantize_rules import quantizes
 from explorer.fit.roles import Part, Section, place
 from explorer.fit.synthesis import block_sizes, parameters_of
-from explorer.fit.weight_map import BlockWeights, WeightMap
+from explorer.fit.weight_map import BlockWeights, WeightMap, is_keys_values, is_replicated
 from explorer.weights.tensors import Tensor
 
 
@@ -86,7 +86,7 @@ def plan_format(tensors: Iterable[Tensor], architecture: Architecture, name: str
     form = FORMATS[name]
     layers = len(architecture.layers)
     ends: defaultdict[str, float] = defaultdict(float)
-    dense, experts = [0.0] * layers, [0.0] * layers
+    dense, experts, replicated, shared = ([0.0] * layers for _ in range(4))
     for tensor in tensors:
         part, layer = place(tensor.name)
         if part.role == "buffer" or (part.role == "output" and architecture.tied_embeddings):
@@ -102,9 +102,13 @@ def plan_format(tensors: Iterable[Tensor], architecture: Architecture, name: str
             experts[layer] += size
         else:
             dense[layer] += size
+            if is_replicated(part):
+                replicated[layer] += size
+            elif is_keys_values(part):
+                shared[layer] += size
     blocks = (
-        BlockWeights(round(shared), round(routed))
-        for shared, routed in zip(dense, experts, strict=True)
+        BlockWeights(*map(round, sizes))
+        for sizes in zip(dense, experts, replicated, shared, strict=True)
     )
     return WeightMap(
         quantization=name,

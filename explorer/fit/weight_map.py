@@ -16,6 +16,10 @@ class BlockWeights:
     """Attention or other mixer, norms, dense feed-forward, router and shared experts: read every token."""
     expert_bytes: int = 0
     """All routed experts together, of which a token reads ``experts_used / experts``."""
+    replicated_bytes: int = 0
+    """Of ``dense_bytes``, what every tensor-parallel rank keeps whole: norms, routers, MLA's low ranks."""
+    kv_bytes: int = 0
+    """Of ``dense_bytes``, projections of keys and values, which ranks share out by KV heads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class WeightMap:
     """Vision and audio towers and their projectors."""
     mtp_bytes: int = 0
     """Multi-token-prediction or draft layers, loaded only when they are used."""
+    copied_bytes: int = 0
+    """Of ``other_bytes``, a stored copy of the embedding table that a tied head does not need."""
     exact: bool = False
     """Read from headers, rather than planned by quantization rules or estimated."""
 
@@ -48,6 +54,25 @@ class WeightMap:
 
 
 _INPUT = {"token_embd", "per_layer_token_embd"}
+_KEYS_VALUES = {"attn_k", "attn_v"}
+_WHOLE = {
+    "attn_q_a", "attn_kv_a_mqa", "ffn_gate_inp", "ffn_gate_inp_shexp", "exp_probs_b", "ssm_norm",
+}  # fmt: skip
+_SUMMED = {"attn_output", "ffn_down", "ffn_down_shexp", "ssm_out"}
+"""Row-parallel layers, whose bias is added once after the ranks' sums are."""
+
+
+def is_replicated(part: Part) -> bool:
+    """Whether tensor-parallel ranks each keep this tensor of a block whole, as vLLM and SGLang do."""
+    role = part.role
+    if role in _WHOLE or role.startswith("indexer.") or role.endswith("norm"):
+        return True
+    return part.kind == "bias" and role in _SUMMED
+
+
+def is_keys_values(part: Part) -> bool:
+    """Whether a tensor of a block is shared out by KV heads, and so repeated where there are few."""
+    return part.role in _KEYS_VALUES
 
 
 def from_tensors(
@@ -62,6 +87,8 @@ def from_tensors(
     """
     dense: Counter[tuple[bool, int]] = Counter()
     experts: Counter[tuple[bool, int]] = Counter()
+    replicated: Counter[tuple[bool, int]] = Counter()
+    shared: Counter[tuple[bool, int]] = Counter()
     ends: Counter[str] = Counter()
     text, encoder = Section.TEXT, Section.ENCODER
     for tensor in tensors:
@@ -70,13 +97,19 @@ def from_tensors(
         if section is text or section is encoder:
             if layer is None:
                 ends[_end(part, tied=tied)] += tensor.size_bytes
+                if tied and part.role == "output":
+                    ends["copied"] += tensor.size_bytes
             elif part.routed:
                 experts[section is text, layer] += tensor.size_bytes
             else:
                 dense[section is text, layer] += tensor.size_bytes
+                if is_replicated(part):
+                    replicated[section is text, layer] += tensor.size_bytes
+                elif is_keys_values(part):
+                    shared[section is text, layer] += tensor.size_bytes
         else:
             ends["mtp" if section is Section.MTP else "vision"] += tensor.size_bytes
-    blocks, beyond = _blocks(dense, experts, layers)
+    blocks, beyond = _blocks((dense, experts, replicated, shared), layers)
     return WeightMap(
         quantization=quantization,
         blocks=blocks,
@@ -85,6 +118,7 @@ def from_tensors(
         other_bytes=ends["other"],
         vision_bytes=ends["vision"],
         mtp_bytes=ends["mtp"] + beyond,
+        copied_bytes=ends["copied"],
         exact=True,
     )
 
@@ -100,7 +134,12 @@ def scaled_to(weights: WeightMap, total_bytes: int, quantization: str) -> Weight
         weights,
         quantization=quantization,
         blocks=tuple(
-            BlockWeights(part(block.dense_bytes), part(block.expert_bytes))
+            BlockWeights(
+                part(block.dense_bytes),
+                part(block.expert_bytes),
+                part(block.replicated_bytes),
+                part(block.kv_bytes),
+            )
             for block in weights.blocks
         ),
         input_bytes=part(weights.input_bytes),
@@ -108,6 +147,7 @@ def scaled_to(weights: WeightMap, total_bytes: int, quantization: str) -> Weight
         other_bytes=part(weights.other_bytes),
         vision_bytes=part(weights.vision_bytes),
         mtp_bytes=part(weights.mtp_bytes),
+        copied_bytes=part(weights.copied_bytes),
     )
 
 
@@ -119,21 +159,25 @@ def _end(part: Part, *, tied: bool) -> str:
 
 
 def _blocks(
-    dense: Counter[tuple[bool, int]], experts: Counter[tuple[bool, int]], layers: int
+    sizes: tuple[Counter[tuple[bool, int]], ...], layers: int
 ) -> tuple[tuple[BlockWeights, ...], int]:
-    """The blocks in order, encoder first, and the bytes of those beyond ``layers``."""
+    """The blocks in order, encoder first, and the bytes of those beyond ``layers``.
+
+    ``sizes`` are those of ``BlockWeights``, in order.
+    """
+    dense, experts = sizes[:2]
     order = sorted(dense.keys() | experts.keys())
     encoder = 1 + max((layer for text, layer in order if not text), default=-1)
     if layers <= 0:
         layers = 1 + max((layer + encoder * text for text, layer in order), default=-1)
-    rows = [[0, 0] for _ in range(layers)]
+    rows = [[0] * len(sizes) for _ in range(layers)]
     beyond = 0
     for key in order:
         text, layer = key
         index = layer + encoder if text else layer
         if index < layers:
-            rows[index][0] += dense[key]
-            rows[index][1] += experts[key]
+            for column, size in enumerate(sizes):
+                rows[index][column] += size[key]
         else:
             beyond += dense[key] + experts[key]
     return tuple(BlockWeights(*row) for row in rows), beyond
