@@ -194,7 +194,7 @@ async def test_what_is_not_a_model_is_a_usage_error(tmp_path: Path) -> None:
 
 
 async def test_a_file_name_that_is_no_text_is_shown_as_one(tmp_path: Path) -> None:
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/m\xff.gguf")).write_bytes(GGUF)
+    (tmp_path / os.fsdecode(b"m\xff.gguf")).write_bytes(GGUF)
     source = local(tmp_path)
     repo = await look_up(source, str(tmp_path))
     assert [file.path for file in repo.files] == ["m?.gguf"]
