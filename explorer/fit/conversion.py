@@ -142,7 +142,20 @@ def _rows(
     if role in ("ffn_up_exps", "ffn_up_shexp") and _is_fused(tensor.name):
         half = row._replace(rows=rows // 2) if rows > 1 else row._replace(columns=columns // 2)
         return (half, half._replace(role=role.replace("up", "gate")))
+    if role == "ssm_in" and "in_proj_qkvz" in tensor.name:
+        return _split_gate(row, architecture)
     return (row,)
+
+
+def _split_gate(row: Row, architecture: Architecture) -> tuple[Row, ...]:
+    """A gated delta net's input as ``attn_qkv``, which is convolved, and ``attn_gate``."""
+    layers = architecture.layers
+    inside = row.layer is not None and row.layer < len(layers)
+    convolved = layers[row.layer].conv_channels if row.layer is not None and inside else 0
+    if not 0 < convolved < row.rows:
+        return (row,)
+    gate = row._replace(role="attn_gate", rows=row.rows - convolved)
+    return (row._replace(role="attn_qkv", rows=convolved), gate)
 
 
 def _dimensions(shape: tuple[int, ...]) -> int:

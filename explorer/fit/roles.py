@@ -96,7 +96,7 @@ _BLOCK_ROLES: dict[str, str] = {
     "attention.v_lin temporal_block.v_proj",
     "attn_qkv": "self_attn.qkv_proj attention.query_key_value self_attention.query_key_value "
     "attn.c_attn attn.Wqkv attn.qkv self_attn.qkv self_attn.W_pack attention.wqkv wqkv "
-    "norm_attn_norm.attn.Wqkv mixer.Wqkv self_attn.query_key_value",
+    "norm_attn_norm.attn.Wqkv mixer.Wqkv self_attn.query_key_value linear_attn.in_proj_qkv",
     "attn_output": "self_attn.o_proj self_attn.out_proj self_attn.dense attention.o_proj "
     "attention.output.dense attention.dense attn.c_proj attn.out_proj attn.Wo attn.proj "
     "self_attention.dense attention.wo mixer.o_proj linear_attn.o_proj attention.output wo "
@@ -153,7 +153,6 @@ _BLOCK_ROLES: dict[str, str] = {
     "shared_mlp.output_linear feed_forward.shared_expert.down_proj mixer.shared_experts.down_proj "
     "mlp.shared_mlp.down_proj",
     "ssm_in": "mixer.in_proj linear_attn.in_proj_qkvz mamba.in_proj",
-    "ssm_qkv": "linear_attn.in_proj_qkv",
     "ssm_ba": "linear_attn.in_proj_ba",
     "ssm_alpha": "linear_attn.in_proj_a linear_attn.a_proj",
     "ssm_beta": "linear_attn.in_proj_b linear_attn.b_proj self_attn.b_proj",

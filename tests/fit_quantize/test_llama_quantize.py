@@ -29,6 +29,7 @@ CHECKPOINTS = {
     "Phi-3-mini-4k": "microsoft/Phi-3-mini-4k-instruct",
     "DeepSeek-V3": "deepseek-ai/DeepSeek-R1",
     "gpt-oss-20b": "openai/gpt-oss-20b",
+    "Qwen3-Next-80B-A3B": "Qwen/Qwen3-Coder-Next",
 }
 # Rotary factors that the converter writes beside the checkpoint's tensors: 64 or 32 floats.
 ADDED_BYTES = {"Llama-3.1-8B": 256, "Llama-3.3-70B": 256, "Llama-3.2-1B": 128}
