@@ -206,6 +206,18 @@ def test_nothing_that_runs_is_the_smallest_that_does_not() -> None:
     assert (answer.scenario.quantization, answer.verdict) == ("Q2_K", Verdict.TOO_LARGE)
 
 
+def test_minicpm_3_latents_are_cached_expanded() -> None:
+    """llama.cpp keeps 40 keys of 96 and values of 64 a token and layer, not one latent of 288."""
+    config = {
+        "model_type": "minicpm3", "hidden_size": 2560, "num_hidden_layers": 62,
+        "num_attention_heads": 40, "num_key_value_heads": 40, "kv_lora_rank": 256,
+        "qk_rope_head_dim": 32, "qk_nope_head_dim": 64, "v_head_dim": 64, "vocab_size": 73448,
+        "intermediate_size": 6400, "max_position_embeddings": 32768,
+    }  # fmt: skip
+    answer = judged(config, 0.03, 24)
+    assert answer.memory.kv_cache == 62 * 8192 * 40 * (96 + 64) * 2
+
+
 def test_memory_adds_up_by_part() -> None:
     total = Memory(1, 2, 3, 4, 5) + Memory(10, 20, 30, 40, 50)
     assert total == Memory(11, 22, 33, 44, 55)

@@ -1,9 +1,9 @@
 """What one model needs under llama.cpp, before it is put anywhere: by block and altogether."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from explorer.fit.architecture import Architecture
+from explorer.fit.architecture import Architecture, Mixer
 from explorer.fit.llama_cpp.cache import NOT_WINDOWED, kv_bytes, state_bytes
 from explorer.fit.llama_cpp.compute import Compute, compute
 from explorer.fit.llama_cpp.settings import Settings
@@ -58,6 +58,7 @@ def _context(
     architecture: Architecture, settings: Settings, cuda: bool
 ) -> tuple[tuple[int, ...], tuple[int, ...], Compute]:
     """KV cache and state of every block, and the compute buffers: the same in every quantization."""
+    architecture = _as_run(architecture)
     slides = windowed(architecture)
     sizes = {
         id(layer): (
@@ -71,6 +72,27 @@ def _context(
         tuple([sizes[id(layer)][1] for layer in architecture.layers]),
         compute(architecture, settings, windowed=slides),
     )
+
+
+EXPANDED = frozenset({"minicpm3"})
+"""Model types whose latents llama.cpp expands to a key and a value a head before it caches them."""
+
+
+def _as_run(architecture: Architecture) -> Architecture:
+    """The architecture as llama.cpp builds it."""
+    if architecture.model_type not in EXPANDED:
+        return architecture
+    layers = {
+        layer: replace(
+            layer,
+            mixer=Mixer.FULL,
+            kv_heads=layer.heads,
+            head_dim_k=layer.nope_dim + layer.head_dim_k - layer.head_dim_v,
+            head_dim_v=layer.value_dim or layer.nope_dim,
+        )
+        for layer, _ in architecture.groups
+    }
+    return replace(architecture, layers=tuple([layers[layer] for layer in architecture.layers]))
 
 
 def aligned(blocks: tuple[BlockWeights, ...], layers: int) -> tuple[BlockWeights, ...]:

@@ -89,6 +89,11 @@ def _assumptions(architecture: Architecture, scenario: Scenario) -> tuple[str, .
             f"The context of {context:,} tokens is beyond the {limit:,} the model states: "
             "what it writes after that is not what it was trained for."
         )
+    if scenario.sequences > 1:
+        said.append(
+            f"Each of the {scenario.sequences} sequences has the whole context: "
+            f"llama-server -c {context * scenario.sequences} -np {scenario.sequences}."
+        )
     if limit is None:
         said.append("The model does not state its context length.")
     if scenario.tensor_parallel > 1 or scenario.pipeline_parallel > 1:
