@@ -11,7 +11,7 @@ from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import age, count, memory, speed, tokens
 
 COLUMNS = (
-    Column("model", "Model", 22, flex=4, most=60, sortable=False),
+    Column("model", "Model", 30, flex=4, most=60, cut="first", sortable=False),
     Column("params", "Params", 7, align="right", drop=1, sortable=False),
     Column("active", "Active", 7, align="right", drop=5, sortable=False),
     Column("context", "Context", 7, align="right", drop=4, sortable=False),
@@ -22,6 +22,8 @@ COLUMNS = (
     Column("updated", "Updated", 8, align="right", drop=7),
     Column("task", "Task", 18, drop=8, flex=1, most=28, sortable=False),
 )
+DENSE_SHARE = 0.75
+"""Of its parameters that a token passes through in a model without experts, embeddings aside."""
 Look = Callable[[Listing], Row | None]
 """Gives the judged row of a model, or None while there is no verdict."""
 
@@ -58,7 +60,7 @@ def cells(listing: Listing, row: Row | None, now: datetime) -> tuple[Cell, ...]:
     if row is not None:
         figures = (
             quiet(count(row.parameters)),
-            quiet(count(row.active)),
+            active(row),
             quiet(tokens(row.context_tokens)),
             quiet(row.license or "?"),
         )
@@ -77,6 +79,14 @@ def name(model_id: str) -> tuple[Run, ...]:
     """The publisher quiet, the model plain."""
     author, slash, rest = model_id.rpartition("/")
     return (Run(author + slash, "dim"), Run(rest))
+
+
+def active(row: Row) -> Cell:
+    """Active parameters; a dense model, which uses all it has, does not draw the eye."""
+    text = count(row.active)
+    if row.active is None or row.parameters is None:
+        return quiet(text)
+    return Run(text, "dim") if row.active > DENSE_SHARE * row.parameters else text
 
 
 def quiet(text: str) -> Cell:

@@ -1,6 +1,7 @@
 """Widths of columns, and cells cut to them."""
 
 import itertools
+from typing import Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,10 +73,19 @@ def test_runs_are_cut_as_one_text() -> None:
     assert cut(runs, NAME, 5) == "Qwen…"
 
 
-@given(st.text(), st.text(), st.integers(1, 40), st.sampled_from(["end", "middle"]))
+def test_the_first_run_gives_way_where_the_column_says_so() -> None:
+    column = Column("name", "Name", 10, cut="first")
+    runs = (Run("lmstudio-community/", "dim"), Run("Qwen3-8B"))
+    assert cut(runs, column, 30) == "lmstudio-community/Qwen3-8B   "
+    assert cut(runs, column, 20) == "lmstud…nity/Qwen3-8B"
+    assert cut(runs, column, 14) == "lms…y/Qwen3-8B"
+    assert cut(runs, column, 10) == "lms…y/Qwe…"
+
+
+@given(st.text(), st.text(), st.integers(1, 40), st.sampled_from(["end", "middle", "first"]))
 def test_whatever_the_text_a_cell_has_exactly_its_width(
-    first: str, second: str, width: int, where: str
+    first: str, second: str, width: int, where: Literal["end", "middle", "first"]
 ) -> None:
-    column = Column("c", "C", 1, cut="middle" if where == "middle" else "end")
+    column = Column("c", "C", 1, cut=where)
     assert cell_len(cut((Run(first), Run(second)), column, width)) == width
     assert cell_len(cut(first, column, width)) == width

@@ -109,12 +109,14 @@ async def test_the_tree_folds_equal_layers_and_opens_on_enter() -> None:
         table = app.screen.query_one("#tensors", VirtualTable)
         found = next(i for i in range(len(table.rows)) if "[0-1]" in str(table.rows.key(i)))
         table.cursor = found
+        assert "▾ self_attn" in shown(app)
         await pilot.press("enter")
-        assert "self_attn" in shown(app)
+        assert "self_attn" not in shown(app)
         await pilot.press("e")
         assert "▸ 0 " in shown(app)
+        assert "▸ 1 " in shown(app)
         await pilot.press("left")
-        assert "self_attn" not in shown(app)
+        assert "▸ 1 " not in shown(app)
 
 
 async def test_the_filter_narrows_as_it_is_typed_and_escape_clears_it() -> None:

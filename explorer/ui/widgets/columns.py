@@ -11,6 +11,8 @@ from explorer.ui.text import fit_end, fit_middle
 
 GAP = 2
 """Blank cells between two columns."""
+STUB = 6
+"""Cells that are left of a first run that gives way."""
 SHRUNK = 8
 """Cells a flexible column keeps when even the columns that stay have no room."""
 
@@ -39,7 +41,8 @@ class Column:
     most: int = 0
     """Cells a flexible column takes at most; 0 for no limit."""
     align: Literal["left", "right"] = "left"
-    cut: Literal["end", "middle"] = "end"
+    cut: Literal["end", "middle", "first"] = "end"
+    """Where text without room is cut; ``first``: the first of several runs gives way to the others."""
     drop: int = 0
     """On a narrow terminal the column with the highest number goes first; 0 stays."""
     sortable: bool = True
@@ -113,6 +116,8 @@ def fit(cell: Cell, placed: Placed) -> list[Run]:
     column = placed.column
     if len(pieces) == 1 and column.cut == "middle":
         return [Run(fit_middle(pieces[0].text, width), pieces[0].tone)]
+    if len(pieces) > 1 and column.cut == "first":
+        pieces = _yielding(pieces, width)
     fitted: list[Run] = []
     left = width
     for number, piece in enumerate(pieces):
@@ -132,3 +137,13 @@ def fit(cell: Cell, placed: Placed) -> list[Run]:
         padding = Run(" " * left)
         fitted = [padding, *fitted] if column.align == "right" else [*fitted, padding]
     return fitted
+
+
+def _yielding(pieces: tuple[Run, ...], width: int) -> tuple[Run, ...]:
+    """The pieces with the first one cut as far as the others need its room; a stub of it stays."""
+    first, *others = pieces
+    size = cell_len(first.text)
+    over = size + sum(cell_len(piece.text) for piece in others) - width
+    if over <= 0 or size <= STUB:
+        return pieces
+    return (Run(fit_middle(first.text, max(size - over, STUB)), first.tone), *others)
