@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from explorer.errors import UsageError
+from explorer.errors import ModelNotFound, UsageError
 from explorer.hub.source import ModelRef
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -170,7 +170,7 @@ def _local(text: str) -> ModelName:
     except (OSError, RuntimeError, ValueError) as fault:
         raise UsageError("The path cannot be read", f"“{_clip(text)}”: {fault}") from fault
     if not found:
-        raise UsageError(
+        raise ModelNotFound(
             "No such file or folder",
             f"“{_clip(text)}”",
             "for a model of the hub write hf://org/name",

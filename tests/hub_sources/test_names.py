@@ -8,7 +8,7 @@ from huggingface_hub.utils._validators import validate_repo_id
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.errors import UsageError
+from explorer.errors import ModelNotFound, UsageError
 from explorer.hub.names import ModelName, parse_name
 from explorer.hub.source import ModelRef
 
@@ -76,7 +76,7 @@ def test_paths_are_told_from_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         "", "   ", "a b/c", "org/na--me", "org/name/x/y", "org/..", "org/name.git", "@main",
         "org/name@", "org/name@a b", "org/name@a..b", "org/name:Q4_K_M", "org/na\u202eme",
-        "org/na\x1b[31mme", "./missing.gguf", "missing.safetensors", "/no/such/folder",
+        "org/na\x1b[31mme", 
         "~nobody-of-this-name/x", "https://example.com/org/name", "https://huggingface.co/",
         "https://huggingface.co/datasets/org/name", "https://huggingface.co/spaces/org/name",
         "http://[::1", "https://x:99999999/a/b", "ftp://huggingface.co/org/name",
@@ -89,11 +89,18 @@ def test_anything_else_is_refused_with_a_hint(text: str) -> None:
     assert len(str(refusal.value)) < 1_000
 
 
+@pytest.mark.parametrize("text", ["./missing.gguf", "missing.safetensors", "/no/such/folder"])
+def test_a_path_that_leads_nowhere_is_not_found(text: str) -> None:
+    with pytest.raises(ModelNotFound, match="No such file") as missing:
+        parse_name(text)
+    assert "hf://" in missing.value.hint
+
+
 @given(st.text(max_size=200))
 def test_no_text_does_anything_but_parse_or_be_refused(text: str) -> None:
     try:
         name = parse_name(text)
-    except UsageError:
+    except (ModelNotFound, UsageError):
         return
     assert name.ref.id
 

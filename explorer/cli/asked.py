@@ -1,0 +1,74 @@
+"""What every command needs: the machine, the scenario, the source and the model that were asked for."""
+
+import argparse
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+from explorer.cli import report
+from explorer.errors import ModelNotFound
+from explorer.fit.values import Scenario
+from explorer.hardware.detect import detect
+from explorer.hardware.machine import Machine
+from explorer.hardware.spec import parse_machine
+from explorer.hub.names import ModelName, parse_name
+from explorer.hub.options import open_source
+from explorer.hub.source import Source
+from explorer.inspection.model import Model
+from explorer.inspection.opening import open_model
+
+
+def machine_of(options: argparse.Namespace) -> Machine:
+    """The machine that was named, or the one at hand."""
+    spec: str | None = getattr(options, "machine", None)
+    return parse_machine(spec) if spec else detect()
+
+
+def scenario_of(options: argparse.Namespace) -> Scenario:
+    """How the models are to be run, as far as the options say."""
+    return Scenario(
+        engine=options.engine,
+        context_tokens=options.context,
+        sequences=options.sequences,
+        quantization=options.quant,
+        kv_dtype=options.kv_dtype,
+        batch_tokens=options.batch_tokens,
+        flash_attention=options.flash_attention == "on",
+        gpu_layers=options.gpu_layers,
+        reserve_bytes=options.reserve,
+    )
+
+
+@asynccontextmanager
+async def source_of(options: argparse.Namespace, name: str | None = None) -> AsyncIterator[Source]:
+    """The source the options ask for; the disk, if the model's name is a path."""
+    local = name is not None and parse_name(name).local
+    source = open_source("local" if local else options.source, offline=options.offline)
+    try:
+        yield source
+    finally:
+        await source.close()
+
+
+async def read_model(source: Source, name: ModelName) -> Model:
+    """A model with every header that could be had; progress goes to stderr if a person watches."""
+    latest: Model | None = None
+    watched = sys.stderr.isatty()
+    try:
+        async with aclosing(open_model(source, name.ref, file=name.file)) as models:
+            async for model in models:
+                latest = model
+                if watched and model.shards_total > 1:
+                    report.progress(f"headers {model.shards_read} of {model.shards_total}")
+    finally:
+        if watched:
+            report.progress("")
+    if latest is None:
+        raise ModelNotFound(f"“{name.ref.id}” gave nothing to read")
+    return latest
+
+
+def exit_code(model: Model) -> int:
+    """0, or the code of the first part that could not be read: the rest was still shown."""
+    errors = [shard.error for shard in model.checkpoint.shards if shard.error] + [*model.problems]
+    return errors[0].exit_code if errors else 0
