@@ -27,7 +27,7 @@ from explorer.ui.session import Session
 SIZE = (120, 36)
 MACHINE = "RTX 4090, 64 GB"
 MOMENT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-LISTED = Query(sort="downloads", task="text-generation")
+LISTED = Query(text="instruct", sort="downloads", task="text-generation")
 BLANK = "&#160;"
 CELL_WIDTH = 12.2
 """Of one cell of the terminal, as the pictures are drawn."""
@@ -51,7 +51,7 @@ class Picture:
 
 
 PICTURES = (
-    Picture("models", keys=("down",) * 10),
+    Picture("models", keys=("down",) * 5),
     Picture("model-fit", "Qwen/Qwen3-30B-A3B"),
     Picture("weights", "Qwen/Qwen3-30B-A3B", keys=("2", "G", "up", "enter")),
     Picture("machine", keys=("m", "slash", *"rtx 50", "escape")),

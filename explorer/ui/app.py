@@ -20,7 +20,6 @@ from explorer.hardware.machine import Machine
 from explorer.hub.source import Source
 from explorer.ui.filters import CONTEXTS
 from explorer.ui.messages import OpenModel, SourceAnswered, UseMachine, own_fault
-from explorer.ui.screens.choose import Choice, ChooseScreen
 from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.session import Session
 from explorer.units import parse_tokens
@@ -169,6 +168,8 @@ class WeightsApp(App[None]):
     @work(group="context", exclusive=True)
     async def action_context(self) -> None:
         """Ask for how much context everything is judged."""
+        from explorer.ui.screens.choose import Choice, ChooseScreen  # loaded when first needed
+
         choices = [Choice(value, label) for value, label in CONTEXTS.values.items()]
         now = str(self.scenario.context_tokens or "default")
         answer = await self.push_screen_wait(

@@ -1,13 +1,16 @@
 """Verdicts of listed models, made in a thread for the rows that are looked at."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.cache import LRUCache
 
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing
-from explorer.inspection import Row, describe, judge_again
+
+if TYPE_CHECKING:
+    from explorer.inspection import Row
 
 KEPT = 4096
 """Rows that are remembered; others are judged again when they come into view."""
@@ -30,7 +33,7 @@ class Verdicts:
         self._judged.clear()
         self._waiting.clear()
 
-    def row(self, listing: Listing) -> Row | None:
+    def row(self, listing: Listing) -> "Row | None":
         """The judged row, or None if it has to be judged first; then it waits for that."""
         row = self._judged.get(listing.id)
         if row is None:
@@ -45,19 +48,26 @@ class Verdicts:
         """Some rows wait to be judged."""
         return bool(self._waiting)
 
-    def take(self) -> tuple[Row | Listing, ...]:
+    def take(self) -> "tuple[Row | Listing, ...]":
         """The next rows to judge, in the order they were seen; described before where they were."""
         taken = [self._waiting.pop(key) for key in list(self._waiting)[:AT_ONCE]]
         return tuple(self._described.get(listing.id) or listing for listing in taken)
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, rows: "Sequence[Row]") -> None:
         """Remember rows that were judged."""
         for row in rows:
             self._described[row.listing.id] = row
             self._judged[row.listing.id] = row
 
 
-def judge(rows: Sequence[Row | Listing], machine: Machine, scenario: Scenario) -> tuple[Row, ...]:
-    """Rows judged for a machine. Takes a millisecond or two a row."""
+def judge(
+    rows: "Sequence[Row | Listing]", machine: Machine, scenario: Scenario
+) -> "tuple[Row, ...]":
+    """Rows judged for a machine. Takes a millisecond or two a row, so it is done in a thread.
+
+    The judgements are imported here, since they are large and the first frame does without them.
+    """
+    from explorer.inspection import describe, judge_again
+
     described = (describe(row) if isinstance(row, Listing) else row for row in rows)
     return tuple(judge_again(row, machine, scenario) for row in described)

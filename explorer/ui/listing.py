@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
 
 from explorer.fit.values import Answer
 from explorer.hub.source import Listing
-from explorer.inspection import Row
 from explorer.ui.verdicts import LOOKS
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import age, count, memory, speed, tokens
+
+if TYPE_CHECKING:
+    from explorer.inspection import Row
 
 COLUMNS = (
     Column("model", "Model", 30, flex=4, most=60, cut="first", sortable=False),
@@ -24,7 +27,7 @@ COLUMNS = (
 )
 DENSE_SHARE = 0.75
 """Of its parameters that a token passes through in a model without experts, embeddings aside."""
-Look = Callable[[Listing], Row | None]
+Look: TypeAlias = "Callable[[Listing], Row | None]"
 """Gives the judged row of a model, or None while there is no verdict."""
 
 
@@ -53,7 +56,7 @@ class JudgedRows:
         return next((i for i, listing in enumerate(self.listings) if listing.id == key), None)
 
 
-def cells(listing: Listing, row: Row | None, now: datetime) -> tuple[Cell, ...]:
+def cells(listing: Listing, row: "Row | None", now: datetime) -> tuple[Cell, ...]:
     """One model, in the order of COLUMNS. Before it is judged, what the hub says stands alone."""
     figures: tuple[Cell, ...] = (quiet(count(listing.parameters)), "", "", listing.license or "?")
     here: tuple[Cell, Cell] = (Run("…", "dim"), "")
@@ -81,7 +84,7 @@ def name(model_id: str) -> tuple[Run, ...]:
     return (Run(author + slash, "dim"), Run(rest))
 
 
-def active(row: Row) -> Cell:
+def active(row: "Row") -> Cell:
     """Active parameters; a dense model, which uses all it has, does not draw the eye."""
     text = count(row.active)
     if row.active is None or row.parameters is None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -20,19 +20,20 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing, ModelRef, Page, Query, Sort, Source
-from explorer.inspection import Row
 from explorer.ui.filters import CHOICES
 from explorer.ui.judging import Verdicts, judge
 from explorer.ui.listed import FITS, Listed
 from explorer.ui.listing import COLUMNS, JudgedRows
 from explorer.ui.messages import OpenModel, SourceAnswered, own_fault
-from explorer.ui.screens.choose import Choice, ChooseScreen
 from explorer.ui.session import Session
 from explorer.ui.widgets.chips import Chips
 from explorer.ui.widgets.preview import Preview
 from explorer.ui.widgets.status import State, Status
 from explorer.ui.widgets.table import VirtualTable
 from explorer.ui.widgets.title import Title
+
+if TYPE_CHECKING:
+    from explorer.inspection import Row
 
 SORTS: dict[str, Sort] = {
     "trending": "trending",
@@ -120,7 +121,7 @@ class ModelsScreen(Screen[None]):
         """Verdicts for the machine and scenario of a stamp."""
 
         stamp: int
-        rows: tuple[Row, ...]
+        rows: "tuple[Row, ...]"
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -281,7 +282,7 @@ class ModelsScreen(Screen[None]):
 
     # Verdicts
 
-    def _look(self, listing: Listing) -> Row | None:
+    def _look(self, listing: Listing) -> "Row | None":
         """The verdict of a row that is looked at; one that is not there yet is asked for."""
         row = self._verdicts.row(listing)
         if row is None and self.machine is not None and not self._judging:
@@ -367,6 +368,8 @@ class ModelsScreen(Screen[None]):
     @work(group="choosing", exclusive=True)
     async def action_choose(self, name: str) -> None:
         """Let the person choose a value of one filter."""
+        from explorer.ui.screens.choose import Choice, ChooseScreen  # loaded when first needed
+
         listed = self.listed
         current = {
             "sort": listed.query.sort,

@@ -1,5 +1,7 @@
 """What the listing says of the row under the cursor: its facts in a line, and its memory bar."""
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.getters import query_one
@@ -7,11 +9,13 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
-from explorer.inspection import Row
 from explorer.safetext import safe_line
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
 from explorer.units import count, tokens
+
+if TYPE_CHECKING:
+    from explorer.inspection import Row
 
 
 class Preview(Widget):
@@ -22,7 +26,7 @@ class Preview(Widget):
     Preview > Static { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    row: reactive[Row | None] = reactive(None)
+    row: "reactive[Row | None]" = reactive(None)
     bar = query_one(MemoryBar)
     line = query_one("#preview-line", Static)
 
@@ -31,14 +35,14 @@ class Preview(Widget):
         yield Static(Content(""), id="preview-line")
         yield MemoryBar(most=2)
 
-    def watch_row(self, row: Row | None) -> None:
+    def watch_row(self, row: "Row | None") -> None:
         """Show another row."""
         if self.is_mounted:
             self.line.update(summary(row) if row else Content(""))
             self.bar.answer = row.answer if row else None
 
 
-def summary(row: Row) -> Content:
+def summary(row: "Row") -> Content:
     """Name, size, verdict and the most context, as one line."""
     name = row.listing.id.rpartition("/")[2]
     pieces = [Content.styled(safe_line(name), "bold")]
