@@ -1,0 +1,134 @@
+"""Weights of one vLLM rank: what is divided among ranks, what every rank keeps whole, what is added.
+
+Source: vLLM 0.33.0, ``vllm/model_executor/layers/linear.py``, ``vocab_parallel_embedding.py``,
+``rotary_embedding``, ``quantization/mxfp4.py`` and ``mla_attention.py``. Multi-token prediction is not
+loaded; vision towers are.
+"""
+
+from collections.abc import Iterable
+
+from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.vllm.settings import Settings, stages
+from explorer.fit.weight_map import BlockWeights, WeightMap
+from explorer.hardware.machine import Device
+
+VOCABULARY_STEP = 64
+"""The vocabulary is padded to a multiple of this before it is divided."""
+
+_PARTLY_ROTARY = {
+    "qwen3_next": 4, "qwen3_5": 4, "qwen3_5_text": 4, "qwen3_5_moe": 4, "qwen3_5_moe_text": 4,
+    "glm": 2, "glm4": 2, "glm4_moe": 2, "chatglm": 2, "phi": 2, "stablelm": 4, "gpt_neox": 4,
+}  # fmt: skip
+"""One in so many elements of a head is rotated."""
+_POSITION_TABLES = frozenset({"gpt2", "opt", "bert", "roberta", "xlm-roberta", "mpt", "bloom"})
+"""Model types without rotary positions."""
+
+
+def rank_bytes(
+    architecture: Architecture, weights: WeightMap, settings: Settings, devices: Iterable[Device]
+) -> tuple[int, ...]:
+    """Weights of one rank of every pipeline stage, in bytes.
+
+    ``devices`` decide how kernels pad: MXFP4 experts (gpt-oss) are padded differently by generation.
+    """
+    tensor = settings.tensor_parallel
+    blocks, layers = weights.blocks, architecture.layers
+    padding = expert_padding(architecture, weights, settings, devices)
+    parts = stages(len(layers), settings.pipeline_parallel)
+    sizes = [
+        sum(_block(blocks[i], layers[i], tensor, padding) for i in part if i < len(blocks))
+        + rotary_bytes(architecture)
+        for part in parts
+    ]
+    table = padded_vocabulary(weights.input_bytes, architecture.vocabulary) // tensor
+    head = padded_vocabulary(weights.output_bytes, architecture.vocabulary) // tensor
+    beyond = blocks[len(layers) :]
+    sizes[0] += table + weights.vision_bytes // tensor
+    sizes[-1] += head + weights.other_bytes - weights.copied_bytes
+    sizes[-1] += sum(block.dense_bytes + block.expert_bytes for block in beyond) // tensor
+    if len(parts) > 1 and not weights.output_bytes:  # a tied head needs the table on its stage too
+        sizes[-1] += table
+    return tuple(sizes)
+
+
+def _block(block: BlockWeights, layer: Layer, tensor: int, padding: float) -> int:
+    whole = block.replicated_bytes
+    divided = block.dense_bytes - whole - block.kv_bytes
+    heads = layer.kv_heads or tensor
+    keys_values = block.kv_bytes * max(1, heads // tensor) // heads
+    experts = int(block.expert_bytes * padding)
+    return (divided + experts) // tensor + whole + keys_values + absorbed_bytes(layer, tensor)
+
+
+def absorbed_bytes(layer: Layer, tensor: int) -> int:
+    """MLA: the up-projections of keys and values again, unpacked to 16 bits for decoding."""
+    if layer.mixer is not Mixer.MLA:
+        return 0
+    return 2 * layer.heads // tensor * layer.head_dim_v * (layer.nope_dim + layer.value_dim)
+
+
+def padded_vocabulary(size_bytes: int, vocabulary: int) -> int:
+    """Bytes of an embedding table or head with its vocabulary padded."""
+    if not vocabulary:
+        return size_bytes
+    padded = -(-vocabulary // VOCABULARY_STEP) * VOCABULARY_STEP
+    return size_bytes * padded // vocabulary
+
+
+def rotary_bytes(architecture: Architecture) -> int:
+    """The table of rotary sines and cosines, in 16 bits: one for each kind of attention with its own."""
+    if architecture.model_type in _POSITION_TABLES or architecture.kind == "encoder":
+        return 0
+    share = _PARTLY_ROTARY.get(architecture.model_type, 1)
+    kinds = {
+        (layer.mixer, _rotated(layer) // share)
+        for layer, _ in architecture.groups
+        if layer.head_dim_k and layer.mixer not in (Mixer.SHARED, Mixer.CROSS)
+    }
+    local = {kind for kind in kinds if kind[0] is Mixer.SLIDING}
+    if architecture.model_type not in _LOCAL_ROTARY and len(kinds) > len(local):
+        kinds -= local
+    return 2 * (architecture.context_tokens or 0) * sum(width for _, width in kinds)
+
+
+_LOCAL_ROTARY = frozenset({
+    "gemma3", "gemma3_text", "gemma3n", "gemma3n_text", "gemma4", "gemma4_text",
+})  # fmt: skip
+"""Model types whose sliding layers rotate at a frequency of their own."""
+
+
+def _rotated(layer: Layer) -> int:
+    return layer.head_dim_k - layer.head_dim_v if layer.mixer is Mixer.MLA else layer.head_dim_k
+
+
+def expert_padding(
+    architecture: Architecture, weights: WeightMap, settings: Settings, devices: Iterable[Device]
+) -> float:
+    """How much larger kernels make MXFP4 experts: 1 for others.
+
+    Marlin (before Hopper) pads the width of an expert to 128 and the model's to 256, Triton (Hopper) one
+    of them to 256, FlashInfer (Blackwell) both; AMD pads both to 256.
+    """
+    if "MXFP4" not in weights.quantization.upper():
+        return 1.0
+    width = max((layer.expert_feed_forward for layer, _ in architecture.groups), default=0)
+    hidden = architecture.hidden
+    if not width or not hidden:
+        return 1.0
+    rank_width = width // settings.tensor_parallel
+    generation = min((_generation(device) for device in devices), default=8)
+    wide = _step(hidden, 256) / hidden
+    if generation == 9:
+        return wide
+    return wide * _step(rank_width, 128 if generation < 9 else 256) / rank_width
+
+
+def _generation(device: Device) -> int:
+    """Compute capability's first number; devices that are not CUDA's count as the newest."""
+    if device.kind != "cuda":
+        return 10
+    return device.compute_capability[0] if device.compute_capability else 8
+
+
+def _step(size: int, step: int) -> int:
+    return -(-size // step) * step
