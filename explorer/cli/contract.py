@@ -189,7 +189,7 @@ def model_json(model: Model, source: Source) -> dict[str, Json]:
                 "size_bytes": shard.size_bytes,
                 "tensors": len(shard.header.tensors) if shard.header else None,
             }
-            for shard in model.checkpoint.shards
+            for shard in sorted(model.checkpoint.shards, key=lambda shard: shard.path)
         ],
         "tensors": counts.tensors,
         "stored_bytes": counts.stored_bytes,

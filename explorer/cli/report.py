@@ -11,6 +11,7 @@ from explorer.hub.source import Source
 from explorer.inspection.model import Model
 from explorer.inspection.rows import Row
 from explorer.safetext import safe_line
+from explorer.weights.checkpoint import Shard
 from explorer.weights.tensor_table import Row as TensorRow
 from explorer.weights.tensors import Header
 from explorer.weights.tree import Node
@@ -21,6 +22,7 @@ VERDICTS = {
     Verdict.OFFLOAD: "o runs with layers or experts on the host",
     Verdict.TOO_LARGE: "x does not fit",
 }
+FILES_SHOWN = 12
 GLYPHS = {verdict: words[0] for verdict, words in VERDICTS.items()}
 
 
@@ -132,13 +134,25 @@ def model(value: Model, source: Source) -> list[str]:
     ]
     files = lines(
         [Column("file", flexible=True), Column("size", right=True), Column("tensors", right=True)],
-        [
-            (shard.path, units.file_size(shard.size_bytes), _tensors_in(shard.header))
-            for shard in value.checkpoint.shards
-        ],
+        _files(sorted(value.checkpoint.shards, key=lambda shard: shard.path)),
     )
     warnings = [f"! {safe_line(text)}" for text in value.warnings]
     return [safe_line(listing_.id), *facts(pairs), "", *files, *warnings]
+
+
+def _files(shards: Sequence[Shard]) -> list[tuple[str, str, str]]:
+    """A row a file; of many, the first ones, and the rest together."""
+    shown = shards if len(shards) <= FILES_SHOWN else shards[: FILES_SHOWN - 1]
+    rows = [
+        (shard.path, units.file_size(shard.size_bytes), _tensors_in(shard.header))
+        for shard in shown
+    ]
+    rest = shards[len(shown) :]
+    if rest:
+        tensors_ = sum(len(shard.header.tensors) for shard in rest if shard.header)
+        size = units.file_size(sum(shard.size_bytes for shard in rest))
+        rows.append((f"… {len(rest)} more files", size, f"{tensors_:,}"))
+    return rows
 
 
 def _commit(value: Model) -> str:
