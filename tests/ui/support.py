@@ -39,11 +39,13 @@ def session(
     open_source: Callable[[], Source] = snapshot,
     machine_text: str = RTX_4090,
     model: str | None = None,
+    query: Query | None = None,
 ) -> Session:
     return Session(
         open_source=open_source,
         detect=lambda: machine(machine_text),
         model=ModelRef(model) if model else None,
+        query=query or Query(),
         now=lambda: NOW,
         pause_seconds=0.0,
     )
