@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from explorer import units
 from explorer.cli.table import Column, facts, lines
-from explorer.fit.values import Answer, Range, Verdict
+from explorer.fit.values import Answer, Range, Scenario, Verdict
 from explorer.hardware.machine import Device, Machine
 from explorer.hub.source import Source
 from explorer.inspection.model import Model
@@ -251,10 +251,7 @@ def answer(value: Model, result: Answer) -> list[str]:
     pairs = [
         ("verdict", f"{VERDICTS[result.verdict]} on {result.machine.name}"),
         ("quantization", f"{scenario.quantization}{'' if result.exact else ' (planned size)'}"),
-        (
-            "context",
-            f"{units.tokens(scenario.context_tokens)} x {scenario.sequences}, KV {scenario.kv_dtype}",
-        ),
+        ("context", _context(scenario)),
         ("needs", units.memory(memory.total)),
         *[(f"  {name}", units.memory(size)) for name, size in parts if size],
         *placed,
@@ -268,6 +265,13 @@ def answer(value: Model, result: Answer) -> list[str]:
         *[("assumed", text) for text in result.assumptions],
     ]
     return [safe_line(value.repo.listing.id), *facts(pairs), ""]
+
+
+def _context(scenario: Scenario) -> str:
+    if scenario.context_tokens is None:
+        return ""
+    sequences = f" x {scenario.sequences}" if scenario.sequences > 1 else ""
+    return f"{units.tokens(scenario.context_tokens)}{sequences}, KV {scenario.kv_dtype}"
 
 
 def _speed(value: Range | None) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
+from explorer.fit.components import Components
 from explorer.fit.llama_cpp.engine import LlamaCpp
 from explorer.fit.values import Engine, Plan, Reason, Scenario
 from explorer.fit.weight_map import WeightMap
@@ -37,6 +38,12 @@ class EngineModel(Protocol):
 
 
 _ENGINES: dict[Engine, EngineModel] = {"llama.cpp": LlamaCpp()}
+_COMPONENTS = Components()
+
+
+def engine_for(architecture: Architecture, scenario: Scenario) -> EngineModel:
+    """The engine a scenario names; for what has no blocks to place, the one that weighs components."""
+    return engine_model(scenario.engine) if architecture.layers else _COMPONENTS
 
 
 def engine_model(name: Engine) -> EngineModel:

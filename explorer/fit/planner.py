@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
-from explorer.fit.engines import EngineModel, engine_model
+from explorer.fit.engines import EngineModel, engine_for
 from explorer.fit.speed import estimate
 from explorer.fit.values import Answer, Memory, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
@@ -17,6 +17,9 @@ LONGEST_CONTEXT = 1 << 20
 """Where the search for the largest context ends if the model states no limit."""
 STEP_TOKENS = 256
 _UNPLACED = Speed(None, None, "it does not run here")
+_NO_BLOCKS = Speed(
+    None, None, "no basis: speed is measured for models with transformer blocks only"
+)
 
 
 def judge(
@@ -32,13 +35,13 @@ def judge(
     Without ``explain`` (for listings) reasons are left out and ``max_context_tokens`` is at least the
     context asked for, not the largest. Raises UsageError for settings the engine does not have.
     """
-    engine = engine_model(scenario.engine)
+    engine = engine_for(architecture, scenario)
     resolved, assumptions = engine.resolve(architecture, scenario)
     resolved = replace(resolved, quantization=weights.quantization)
     plan = engine.plan(architecture, weights, machine, resolved)
     fits = plan.verdict is not Verdict.TOO_LARGE
     most = resolved.context_tokens or 0 if fits else 0
-    if explain:
+    if explain and architecture.layers:
         most = max_context(engine, architecture, weights, machine, resolved, verdict=plan.verdict)
     return Answer(
         machine=machine,
@@ -55,8 +58,10 @@ def judge(
             gpu_layers=plan.gpu_layers,
             host_expert_layers=plan.host_expert_layers,
         )
-        if fits
-        else _UNPLACED,
+        if fits and architecture.layers
+        else _UNPLACED
+        if architecture.layers
+        else _NO_BLOCKS,
         exact=weights.exact,
         assumptions=assumptions,
         reasons=engine.reasons(architecture, weights, plan, resolved) if explain else (),
@@ -81,7 +86,7 @@ def best(
     """
     if not options:
         raise UsageError("No quantization to choose from")
-    engine = engine_model(scenario.engine)
+    engine = engine_for(architecture, scenario)
     resolved, _ = engine.resolve(architecture, scenario)
     ordered = sorted(options, key=_size)
 

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from explorer.hardware.machine import Machine
 
-Engine: TypeAlias = Literal["llama.cpp", "vllm", "transformers", "mlx"]
+Engine: TypeAlias = Literal["llama.cpp", "vllm", "transformers", "mlx", "diffusers"]
 
 
 class Verdict(StrEnum):

@@ -44,6 +44,8 @@ class WeightMap:
     """Of ``other_bytes``, a stored copy of the embedding table that a tied head does not need."""
     exact: bool = False
     """Read from headers, rather than planned by quantization rules or estimated."""
+    components: tuple[tuple[str, int], ...] = ()
+    """Bytes by component, of a pipeline whose parts can be loaded one at a time."""
 
     @property
     def total_bytes(self) -> int:

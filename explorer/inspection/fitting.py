@@ -82,18 +82,28 @@ def _cell(
 
 
 def _shape(model: Model) -> Architecture:
-    """The model's shape; if no file tells it, one without layers, which says so."""
+    """The model's shape; of a pipeline, or if no file tells it, one without layers, which says so."""
     if model.architecture is not None:
         return model.architecture
+    if model.layout.kind == "diffusers":
+        index = model.documents.get("model_index.json", {})
+        name = str(index.get("_class_name") or "DiffusionPipeline")
+        return _weights_only(name, "diffusion", ())
+    said = "No file tells the model's shape: only the weights are counted."
+    return _weights_only("unknown", "decoder", (said,))
+
+
+def _weights_only(name: str, kind: str, assumptions: tuple[str, ...]) -> Architecture:
     return Architecture(
-        name="unknown",
-        model_type="unknown",
+        name=name,
+        model_type=kind,
         layers=(),
         hidden=0,
         vocabulary=0,
         context_tokens=None,
-        known=False,
-        assumptions=("No file tells the model's shape: only the weights are counted.",),
+        kind=kind,
+        known=not assumptions,
+        assumptions=assumptions,
     )
 
 

@@ -30,6 +30,8 @@ def of_model(model: Model) -> tuple[WeightMap, ...]:
         return ()
     if model.checkpoint.format == "gguf":
         options = _of_gguf(model)
+    elif model.layout.kind == "diffusers":
+        options = _of_pipeline(model)
     elif model.architecture is not None and _is_plain(model):
         options = _planned(model, model.architecture)
     else:
@@ -65,12 +67,23 @@ def _stored(model: Model, label: str = "") -> WeightMap:
     name = label or (quantization.description if quantization else main)
     tensors = (tensor for _, tensor in model.checkpoint.tensors())
     tied = bool(model.architecture and model.architecture.tied_embeddings)
-    return from_tensors(tensors, name, _layers(model), tied=tied)
+    stored = from_tensors(tensors, name, _layers(model), tied=tied)
+    return replace(stored, components=tuple(counts.bytes_by_component.items()))
 
 
 def _planned(model: Model, shape: Architecture) -> tuple[WeightMap, ...]:
     rows = rows_of((tensor for _, tensor in model.checkpoint.tensors()), shape)
     return tuple(plan_rows(rows, shape, name) for name in PLANNED)
+
+
+def _of_pipeline(model: Model) -> tuple[WeightMap, ...]:
+    """As stored, and where that is in single precision also at half of it, as pipelines are run."""
+    stored, counts = _stored(model), model.checkpoint.counts
+    single = counts.bytes_by_dtype.get("F32", 0)
+    if single * 2 < stored.total_bytes:
+        return (stored,)
+    halved = scaled_to(stored, stored.total_bytes - single // 2, "F16")
+    return (stored, replace(halved, exact=False))
 
 
 def _of_gguf(model: Model) -> tuple[WeightMap, ...]:
