@@ -11,6 +11,7 @@ from explorer.fit.architecture import Architecture
 from explorer.fit.components import Components
 from explorer.fit.llama_cpp.engine import LlamaCpp
 from explorer.fit.values import Engine, Plan, Reason, Scenario
+from explorer.fit.vllm.engine import Vllm
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 
@@ -37,7 +38,7 @@ class EngineModel(Protocol):
         """Why each part of the plan is as large as it is."""
 
 
-_ENGINES: dict[Engine, EngineModel] = {"llama.cpp": LlamaCpp()}
+_ENGINES: dict[Engine, EngineModel] = {"llama.cpp": LlamaCpp(), "vllm": Vllm()}
 _COMPONENTS = Components()
 
 
