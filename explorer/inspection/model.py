@@ -10,7 +10,12 @@ from explorer.fit.gguf_metadata import from_gguf
 from explorer.hub.source import Repo
 from explorer.license.classify import terms_for
 from explorer.license.terms import Terms
-from explorer.weights.checkpoint import Checkpoint, Shard, active_parameters
+from explorer.weights.checkpoint import (
+    Checkpoint,
+    Shard,
+    active_parameters,
+    counts_input_embedding,
+)
 from explorer.weights.layout import FileGroup, Layout
 
 CONFIG = "config.json"
@@ -65,10 +70,15 @@ class Model:
 
     @property
     def active_parameters(self) -> int | None:
-        """Parameters a token passes through; None while headers are missing, or if they do not tell."""
+        """Parameters a token passes through, as the family's publisher counts them.
+
+        None while headers are missing, or if they do not tell.
+        """
         if not self.complete:
             return None
-        return active_parameters(self.checkpoint, self.config)
+        family = self.architecture.model_type if self.architecture else ""
+        embedding = counts_input_embedding(family)
+        return active_parameters(self.checkpoint, self.config, input_embedding=embedding)
 
     @property
     def warnings(self) -> tuple[str, ...]:

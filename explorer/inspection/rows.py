@@ -15,6 +15,7 @@ from explorer.hub.source import Listing
 from explorer.inspection.quantizations import of_listing
 from explorer.license.classify import terms_for
 from explorer.license.terms import Terms
+from explorer.weights.checkpoint import counts_input_embedding
 
 FEWEST_KEYS = 3
 """A listing's config with no more than these has the type, the classes and the quantization at most."""
@@ -71,13 +72,22 @@ def describe(listing: Listing) -> Row:
     return Row(
         listing=listing,
         parameters=parameters or (parameters_of(shape) if shape else None),
-        active=None if estimated or shape is None else active_parameters_of(shape),
+        active=None if estimated or shape is None else _active(shape, parameters),
         context_tokens=context or (gguf.context_tokens if gguf else None),
         terms=terms_for(listing.license, listing.license_name, listing.license_link, listing.id),
         architecture=shape,
         options=of_listing(shape, parameters, listing.config) if shape else (),
         estimated=estimated,
     )
+
+
+def _active(shape: Architecture, parameters: int | None) -> int:
+    """All of a dense model; of a mixture of experts what a token passes through."""
+    if parameters and not any(layer.experts for layer, _ in shape.groups):
+        return parameters
+    table = shape.hidden * shape.vocabulary
+    second = counts_input_embedding(shape.model_type) and not shape.tied_embeddings
+    return active_parameters_of(shape) + (table if second else 0)
 
 
 def _read_shape(listing: Listing) -> Architecture | None:

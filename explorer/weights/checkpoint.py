@@ -214,6 +214,15 @@ class Checkpoint:
         return f"the hub's total is {published:,}: it {reason}"
 
 
+def counts_input_embedding(model_type: str) -> bool:
+    """Whether a family's publisher counts the input embedding among the active parameters.
+
+    Qwen does (Qwen3-30B-A3B: 3.35 B with it, 3.04 B without; the card says 3.3 B). OpenAI, DeepSeek and
+    Moonshot do not, and so nor do we where a publisher has not said.
+    """
+    return model_type.startswith("qwen")
+
+
 def active_parameters(
     checkpoint: Checkpoint, config: JsonObject, *, input_embedding: bool = False
 ) -> int | None:
