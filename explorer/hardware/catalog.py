@@ -65,6 +65,8 @@ class Entry:
     """Where memory and bandwidth come from."""
     checked: date
     fp16_source: str
+    family: str = ""
+    """The generation it belongs to: ``GeForce RTX 40``, ``Apple M4``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,4 +316,5 @@ def _entry(
         source=sources[source_key].replace("{}", source_id).strip(),
         checked=cast(date, row["date"]),
         fp16_source=cast(str, family.get("fp16_source", "")),
+        family=cast(str, family["name"]),
     )
