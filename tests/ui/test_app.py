@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from textual.binding import Binding
 
-from explorer.hub.source import Page, Query
+from explorer.hub.source import ModelRef, Page, Query
 from explorer.ui.app import WeightsApp
+from explorer.ui.messages import OpenModel
 from explorer.ui.screens.choose import ChooseScreen
 from explorer.ui.screens.machine import MachineScreen
 from explorer.ui.screens.model import ModelScreen
@@ -56,10 +57,11 @@ async def test_help_is_shown_beside_the_screen_and_goes_again() -> None:
 
 
 async def test_the_palette_offers_what_the_keys_do() -> None:
-    async with running(session(Shelf)) as (app, _):
+    async with running(session(Shelf)) as (app, pilot):
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
         assert {"Search", "Sort", "Machine", "Context", "Theme", "Help"} <= commands.keys()
         await commands["Machine"].callback()
+        await settled(pilot)
         assert isinstance(app.screen, MachineScreen)
 
 
@@ -94,6 +96,19 @@ async def test_without_colour_the_verdict_is_still_told() -> None:
         assert "[● " in text
 
 
+@pytest.mark.parametrize("action", ["machine", "context", "help"])
+async def test_quitting_before_a_screen_is_there_is_no_fault(action: str) -> None:
+    async with running(session(Shelf)) as (app, _):
+        await app.run_action(action)
+        app.exit()
+
+
+async def test_quitting_before_a_model_is_there_is_no_fault() -> None:
+    async with running(session(Shelf)) as (app, _):
+        app.post_message(OpenModel(ModelRef("org/none")))
+        app.exit()
+
+
 async def test_quitting_while_everything_is_under_way_leaves_nothing_behind() -> None:
     source = Shelf()
     source.gate = asyncio.Event()
@@ -101,7 +116,7 @@ async def test_quitting_while_everything_is_under_way_leaves_nothing_behind() ->
     async with app.run_test() as pilot:
         await pilot.pause()
         await pilot.press("q")
-    assert app.return_code == 0
+    assert not app.is_running
 
 
 async def test_the_title_says_where_an_answer_came_from() -> None:

@@ -27,6 +27,7 @@ class Choice(NamedTuple):
 class ChooseScreen(ModalScreen[str | None]):
     """Dismissed with the value that was picked or typed; None when the person went back."""
 
+    AUTO_FOCUS = "OptionList"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", id="choose.back", tooltip="Leave it as it is"),
         Binding("j", "down", "Down", show=False, id="choose.down", tooltip="Next"),
@@ -64,9 +65,10 @@ class ChooseScreen(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Start on the present value."""
+        if not self.query(OptionList):
+            return  # the app closed before there was anything to choose
         values = [choice.value for choice in self._choices]
         self.options.highlighted = values.index(self._current) if self._current in values else 0
-        self.options.focus()
 
     @on(OptionList.OptionSelected)
     def pick(self, event: OptionList.OptionSelected) -> None:

@@ -18,6 +18,7 @@ from textual.worker import Worker, WorkerState
 from explorer.errors import ExplorerError, UsageError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
+from explorer.ui.composed import is_composed
 from explorer.ui.messages import UseMachine, own_fault
 from explorer.ui.offers import COLUMNS, Offer, cells, describe, from_catalog, matching
 from explorer.ui.widgets.facts import Facts
@@ -36,6 +37,7 @@ class MachineScreen(Screen[None]):
     Pick a device of the catalog, or describe a machine in words: `2x RTX 4090, 128 GB`,
     `M4 Max 64GB`, `cpu 32GB`. Every verdict is then for that machine.
     """
+    AUTO_FOCUS = "#machines"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "escape", "back", "Back", id="machine.back", tooltip="Back, with the machine as it was"
@@ -87,8 +89,7 @@ class MachineScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the detected machine, and read the catalog behind it."""
-        self.table.focus()
-        self._show()
+        self.call_after_refresh(self._show)
         self._read_catalog()
 
     @work(group="catalog", exit_on_error=False)
@@ -113,12 +114,12 @@ class MachineScreen(Screen[None]):
 
     def watch_text(self) -> None:
         """Another description."""
-        if self.is_mounted:
+        if is_composed(self):
             self.table.restart()
         self._show()
 
     def _show(self) -> None:
-        if not self.is_mounted:
+        if not is_composed(self):
             return
         offers, problem = matching(self.text, self.detected, self.devices)
         in_use = self.machine
@@ -161,6 +162,8 @@ class MachineScreen(Screen[None]):
             self.dismiss()
 
     def _tell(self, error: ExplorerError | None) -> None:
+        if not is_composed(self):
+            return
         text = "enter uses the machine under the cursor for every verdict"
         self.status.state = State(text="" if error else text, error=error)
 

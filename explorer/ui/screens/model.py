@@ -21,6 +21,7 @@ from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
 from explorer.inspection import Model, open_model, read_shards
 from explorer.safetext import safe_line
+from explorer.ui.composed import is_composed
 from explorer.ui.messages import SourceAnswered, own_fault
 from explorer.ui.tabs.card import CardTab
 from explorer.ui.tabs.files import FilesTab
@@ -37,6 +38,7 @@ from explorer.weights.checkpoint import Shard
 class ModelScreen(Screen[None]):
     """Opens a model and shows it as it arrives."""
 
+    AUTO_FOCUS = "HeatMap"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", id="model.back", tooltip="Back to the list"),
         Binding("1", "tab('fit')", "Fit", show=False, id="model.fit", tooltip="Show how it fits"),
@@ -116,9 +118,8 @@ class ModelScreen(Screen[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """The map has the keys."""
-        self.query_one(HeatMap).focus()
-        self._show_status()
+        """Say what is under way."""
+        self.call_after_refresh(self._show_status)
 
     # Reading
 
@@ -182,7 +183,7 @@ class ModelScreen(Screen[None]):
 
     def watch_model(self, model: Model | None) -> None:
         """Another part of the model is there."""
-        if self.is_mounted:
+        if is_composed(self):
             self.query_one("#identity", Static).update(identity(self._ref, model))
             self._show_status()
 
@@ -195,7 +196,7 @@ class ModelScreen(Screen[None]):
         self._show_status()
 
     def _show_status(self) -> None:
-        if not self.is_mounted:
+        if not is_composed(self):
             return
         model = self.model
         busy = ""

@@ -20,6 +20,7 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing, ModelRef, Page, Query, Sort, Source
+from explorer.ui.composed import is_composed
 from explorer.ui.filters import CHOICES
 from explorer.ui.judging import Verdicts, judge
 from explorer.ui.listed import FITS, Listed
@@ -55,6 +56,7 @@ class ModelsScreen(Screen[None]):
 
     `●` fits  `◐` fits under the reserve  `○` partly on the host  `×` too large  `≈` estimated
     """
+    AUTO_FOCUS = "#models"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "slash", "search", "Search", id="models.search", tooltip="Look for a model by name"
@@ -147,16 +149,17 @@ class ModelsScreen(Screen[None]):
                 compact=True,
                 max_length=200,
             )
-            yield Chips()
+            chips = Chips()
+            chips.chips = self._filters()
+            yield chips
         yield VirtualTable(COLUMNS, widget_id="models")
         yield Preview()
         yield Status()
         yield Footer()
 
     def on_mount(self) -> None:
-        """The list has the keys; searching takes a slash."""
-        self.table.focus()
-        self._show()
+        """Show the filters and what the list waits for."""
+        self.call_after_refresh(self._show)
 
     # What came from above
 
@@ -185,24 +188,20 @@ class ModelsScreen(Screen[None]):
             return
         if self.listed.fits != "any" and self.source is not None:
             self._list(self.listed.query, self.listed.fits)
-        elif self.is_mounted:
+        else:
             self._show()
 
     def watch_listed(self) -> None:
         """Another page, another search, an error."""
-        if self.is_mounted:
-            self._show()
+        self._show()
 
     def _show(self) -> None:
         """Bring the widgets in line with what has been listed."""
+        if not is_composed(self):
+            return
         listed = self.listed
         query = listed.query
-        self.query_one(Chips).chips = (
-            ("sort", query.sort),
-            ("task", query.task or "any"),
-            ("license", listed.license),
-            ("fits", listed.fits),
-        )
+        self.query_one(Chips).chips = self._filters()
         busy = "opening the source" if self.source is None else "listing"
         self.query_one(Status).state = State(
             text=listed.account,
@@ -214,6 +213,16 @@ class ModelsScreen(Screen[None]):
         self.table.sorted_by = (query.sort, True)
         self.table.rows = JudgedRows(listed.rows, self._look, self._session.now())
         self._preview()
+
+    def _filters(self) -> tuple[tuple[str, str], ...]:
+        """The filters with their present values."""
+        listed = self.listed
+        return (
+            ("sort", listed.query.sort),
+            ("task", listed.query.task or "any"),
+            ("license", listed.license),
+            ("fits", listed.fits),
+        )
 
     # Listing
 
@@ -370,13 +379,7 @@ class ModelsScreen(Screen[None]):
         """Let the person choose a value of one filter."""
         from explorer.ui.screens.choose import Choice, ChooseScreen  # loaded when first needed
 
-        listed = self.listed
-        current = {
-            "sort": listed.query.sort,
-            "task": listed.query.task or "any",
-            "license": listed.license,
-            "fits": listed.fits,
-        }
+        current = dict(self._filters())
         title, values = CHOICES[name]
         choices = [Choice(value, label) for value, label in values.items()]
         value = await self.app.push_screen_wait(ChooseScreen(title, choices, current[name]))

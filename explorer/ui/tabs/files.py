@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from explorer.hub.source import RepoFile
 from explorer.inspection import Model
+from explorer.ui.composed import is_composed
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.ui.widgets.rows import ItemRows
 from explorer.ui.widgets.table import VirtualTable
@@ -42,16 +43,16 @@ class FilesTab(Widget):
 
     def on_mount(self) -> None:
         """Show what is known already."""
-        self._show()
+        self.call_after_refresh(self._show)
 
     def watch_model(self, before: Model | None, after: Model | None) -> None:
         """The files are known from the first value on, and shards say what was read."""
-        if self.is_mounted and (before is None or after is None or before.repo != after.repo):
+        if is_composed(self) and (before is None or after is None or before.repo != after.repo):
             self._show()
 
     def watch_order(self) -> None:
         """Sort differently."""
-        if self.is_mounted:
+        if is_composed(self):
             self._show()
 
     def on_virtual_table_header_clicked(self, message: VirtualTable.HeaderClicked) -> None:
@@ -63,7 +64,7 @@ class FilesTab(Widget):
         )
 
     def _show(self) -> None:
-        if self.model is None:
+        if self.model is None or not is_composed(self):
             return
         files = self.model.repo.files
         key, descending = self.order

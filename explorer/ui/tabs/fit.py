@@ -20,6 +20,7 @@ from explorer.fit.values import Answer, Range, Scenario
 from explorer.hardware.machine import Machine
 from explorer.inspection import Grid, Model, answer, fit_grid
 from explorer.safetext import safe_line
+from explorer.ui.composed import is_composed
 from explorer.ui.text import content
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
@@ -106,7 +107,7 @@ class FitTab(Widget):
 
     def on_mount(self) -> None:
         """Say what is awaited."""
-        self._note()
+        self.call_after_refresh(self._note)
 
     def watch_model(self, after: Model | None) -> None:
         """Judge once every header has been read: before, the weights are not known."""
@@ -152,7 +153,7 @@ class FitTab(Widget):
 
     def _note(self) -> None:
         """Say what the map waits for, as long as there is none."""
-        if self.is_mounted:
+        if is_composed(self):
             judged = self.grid is not None and bool(self.grid.quantizations)
             self.note.display = not judged
             self.query_one("#fit-legend").display = judged

@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 
 from explorer.inspection import Model
 from explorer.safetext import safe_line
+from explorer.ui.composed import is_composed
 from explorer.ui.screens.choose import Choice, ChooseScreen
 from explorer.ui.tensor_rows import (
     TENSOR_COLUMNS,
@@ -203,7 +204,7 @@ class WeightsTab(Widget):
     def _arrange_again(self) -> None:
         """Mark what is shown as stale; one worker at a time brings it up to date."""
         self._stale = True
-        if self.is_mounted and not self._arranging:
+        if is_composed(self) and not self._arranging:
             self._arranging = True
             self._arrange()
 

@@ -65,12 +65,6 @@ class HeatMap(Widget, can_focus=True):
         &:focus > .heatmap--cursor { text-style: bold reverse; }
     }
     """
-    HELP = """
-    ## Quantization by context
-
-    Each cell is one way to run the model here. Move with the arrows or `h j k l`; what is below
-    the map belongs to the cell under the cursor.
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1, 0)", "Up", show=False, id="heatmap.up", tooltip="Higher quality"),
         Binding("down,j", "move(1, 0)", "Down", show=False, id="heatmap.down", tooltip="Smaller"),

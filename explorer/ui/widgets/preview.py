@@ -10,6 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from explorer.safetext import safe_line
+from explorer.ui.composed import is_composed
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
 from explorer.units import count, tokens
@@ -37,7 +38,7 @@ class Preview(Widget):
 
     def watch_row(self, row: "Row | None") -> None:
         """Show another row."""
-        if self.is_mounted:
+        if is_composed(self):
             self.line.update(summary(row) if row else Content(""))
             self.bar.answer = row.answer if row else None
 

@@ -56,12 +56,6 @@ class VirtualTable(ScrollView, can_focus=True):
         & > .table--accent { color: $text-primary; }
     }
     """
-    HELP = """
-    ## A list
-
-    Move with the arrows or `j` and `k`, open with **Enter** or a double click,
-    sort by clicking a heading.
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Down", show=False, id="table.down", tooltip="Next row"),
         Binding("up,k", "move(-1)", "Up", show=False, id="table.up", tooltip="Previous row"),
