@@ -64,6 +64,14 @@ class Answer:
             return ""
 
 
+Failures: TypeAlias = Callable[[Answer, Subject, bool], HubError]
+"""The error that an answer of 400 or above about something stands for; and whether a token was sent."""
+
+
+def _as_hugging_face(answer: Answer, subject: Subject, with_token: bool) -> HubError:
+    return failure(answer.status, answer.headers, subject, with_token=with_token)
+
+
 class _Pools(NamedTuple):
     """Connections to the hub itself and to other places.
 
@@ -78,7 +86,8 @@ class Client:
     """Sends GET requests to one hub and to wherever its answers point.
 
     ``token`` is the one huggingface_hub finds unless given; empty sends none. It goes to the hub's own
-    origin alone. At most ``in_flight`` requests run at once.
+    origin alone, and so do ``own_headers``. At most ``in_flight`` requests run at once. ``failures``
+    words the refusals of a hub that is not Hugging Face.
     ``pause`` waits between attempts and ``monotonic`` tells the time, both given by tests.
     """
 
@@ -89,6 +98,8 @@ class Client:
         token: str | None = None,
         offline: bool = False,
         in_flight: int = 48,
+        own_headers: Mapping[str, str] | None = None,
+        failures: Failures = _as_hugging_face,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -99,6 +110,8 @@ class Client:
         self._in_flight = in_flight
         self._slots = asyncio.Semaphore(in_flight)
         self._opening = asyncio.Lock()
+        self._own_headers = dict(own_headers or {})
+        self._failures = failures
         self._pause = pause
         self._monotonic = monotonic
         self._pools: _Pools | None = None
@@ -149,7 +162,7 @@ class Client:
 
     def failure(self, answer: Answer, subject: Subject) -> HubError:
         """The error an answer of 400 or above stands for."""
-        return failure(answer.status, answer.headers, subject, with_token=bool(self._authorization))
+        return self._failures(answer, subject, bool(self._authorization))
 
     async def exchange(
         self,
@@ -286,7 +299,7 @@ class Client:
     def _headers_for(self, url: str, subject: Subject) -> dict[str, str]:
         """Headers a place may see: the token is the hub's alone."""
         if self.is_own(url):
-            return dict(self._authorization)
+            return self._own_headers | self._authorization
         origin = _origin(url)
         if origin[0] not in _PORTS or (self._origin[0] == "https" and origin[0] != "https"):
             raise unreachable(subject, f"it points to an unsafe address: {url[:200]}")

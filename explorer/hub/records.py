@@ -30,7 +30,8 @@ def decode_page(body: bytes, age_seconds: float) -> Page | None:
 def encode_repo(repo: Repo) -> bytes:
     """A model that was looked up, without its age."""
     files = [[file.path, file.size_bytes, file.content_hash] for file in repo.files]
-    return _encode({"listing": _row(repo.listing), "commit": repo.commit, "files": files})
+    content = {"listing": _row(repo.listing), "commit": repo.commit, "files": files}
+    return _encode(content | ({"notes": repo.notes} if repo.notes else {}))
 
 
 def decode_repo(body: bytes, ref: ModelRef, age_seconds: float) -> Repo | None:
@@ -38,7 +39,8 @@ def decode_repo(body: bytes, ref: ModelRef, age_seconds: float) -> Repo | None:
     try:
         content = json.loads(body)
         files = tuple(RepoFile(*file) for file in content["files"])
-        return Repo(ref, _listing(content["listing"]), content["commit"], files, age_seconds)
+        notes = tuple(content.get("notes", ()))
+        return Repo(ref, _listing(content["listing"]), content["commit"], files, age_seconds, notes)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

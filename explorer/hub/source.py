@@ -122,6 +122,8 @@ class Repo:
     """The exact commit the files belong to; None where the source has none."""
     files: tuple[RepoFile, ...]
     age_seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+    """What a person should know of this answer, a sentence each: a list of files that is not complete."""
 
 
 @dataclass(frozen=True, slots=True)

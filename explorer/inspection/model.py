@@ -83,7 +83,7 @@ class Model:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before trusting a figure, a sentence each."""
-        found = [str(problem) for problem in self.problems]
+        found = [*self.repo.notes, *(str(problem) for problem in self.problems)]
         found += self.checkpoint.warnings
         difference = self.checkpoint.hub_difference(self.repo.listing.parameters)
         return tuple(found + ([difference] if difference else []))
