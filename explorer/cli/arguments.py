@@ -10,7 +10,7 @@ from explorer.units import parse_memory, parse_tokens
 
 MODEL = "org/name, org/name@revision, a hub URL, hf://org/name, or a path to a file or folder"
 EXIT_CODES = (
-    "exit codes: 0 done (fit: it fits), 1 does not fit, 2 usage, 3 not found or gated, "
+    "exit codes: 0 done (fit: it fits; diff: the same structure), 1 does not fit, or differs, 2 usage, 3 not found or gated, "
     "4 network or hub trouble, 5 malformed file"
 )
 T = TypeVar("T")
@@ -48,6 +48,7 @@ def build() -> Parser:
     _show(_command(commands, "show", "what a model's files say: parameters, dtypes, license"))
     _tensors(_command(commands, "tensors", "the tensors of a model, listed or summed by group"))
     _fit(_command(commands, "fit", "whether, how and how fast models run on a machine"))
+    _diff(_command(commands, "diff", "what differs between the tensors of two models"))
     machine = _command(commands, "machine", "the machine that models are judged on")
     _machine(machine)
     return parser
@@ -142,13 +143,26 @@ def _tensors(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _diff(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "What differs between the tensors of two models: added, removed, reshaped and retyped, folded by "
+        "layer. Names and shapes are compared, never values; packed weights by what they unpack to. "
+        "Exits with 0 if the structure is the same (under another prefix too, which is then said) and "
+        "with 1 if it is not."
+    )
+    parser.add_argument("before", metavar="MODEL", help=MODEL)
+    parser.add_argument("after", metavar="MODEL", help="the model held against it")
+
+
 def _fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help=MODEL)
     _machine(parser)
     _context(parser)
     parser.add_argument("--sequences", type=_positive, default=1, metavar="N", help="at once")
     parser.add_argument(
-        "--engine", choices=["llama.cpp"], default="llama.cpp", help="whose memory rules to follow"
+        "--engine",
+        choices=["llama.cpp", "vllm", "transformers", "mlx"],
+        help="whose memory rules to follow (default: the one that runs the files' format)",
     )
     parser.add_argument("--quant", metavar="Q", help="Q4_K_M, Q8_0, BF16, ...: default the best")
     parser.add_argument("--kv-dtype", metavar="T", help="f16 (default), q8_0, q4_0, ...")

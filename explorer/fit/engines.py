@@ -40,6 +40,7 @@ class EngineModel(Protocol):
 
 _ENGINES: dict[Engine, EngineModel] = {"llama.cpp": LlamaCpp(), "vllm": Vllm()}
 _COMPONENTS = Components()
+DEFAULT_ENGINE: Engine = "llama.cpp"
 
 
 def engine_for(architecture: Architecture, scenario: Scenario) -> EngineModel:
@@ -47,8 +48,9 @@ def engine_for(architecture: Architecture, scenario: Scenario) -> EngineModel:
     return engine_model(scenario.engine) if architecture.layers else _COMPONENTS
 
 
-def engine_model(name: Engine) -> EngineModel:
-    """The engine of this name. Raises UsageError for one whose memory is not modelled."""
+def engine_model(name: Engine | None) -> EngineModel:
+    """The engine of this name, llama.cpp for None. Raises UsageError for one that is not modelled."""
+    name = name or DEFAULT_ENGINE
     if name not in _ENGINES:
         raise UsageError(
             f"The memory of “{name}” is not modelled", hint=f"choose {', '.join(_ENGINES)}"

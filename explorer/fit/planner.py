@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
-from explorer.fit.engines import EngineModel, engine_for
+from explorer.fit.engines import DEFAULT_ENGINE, EngineModel, engine_for
 from explorer.fit.speed import estimate
 from explorer.fit.values import Answer, Memory, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
@@ -37,7 +37,8 @@ def judge(
     """
     engine = engine_for(architecture, scenario)
     resolved, assumptions = engine.resolve(architecture, scenario)
-    resolved = replace(resolved, quantization=weights.quantization)
+    engine_name = resolved.engine or DEFAULT_ENGINE
+    resolved = replace(resolved, quantization=weights.quantization, engine=engine_name)
     plan = engine.plan(architecture, weights, machine, resolved)
     fits = plan.verdict is not Verdict.TOO_LARGE
     most = resolved.context_tokens or 0 if fits else 0

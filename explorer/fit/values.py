@@ -24,7 +24,8 @@ class Verdict(StrEnum):
 class Scenario:
     """How a model is to be run. None means the engine's own default, filled in by ``resolve``."""
 
-    engine: Engine = "llama.cpp"
+    engine: Engine | None = None
+    """None takes the engine that people run the checkpoint's format on, llama.cpp for most."""
     context_tokens: int | None = None
     """Tokens a sequence may hold; None takes 8192 or the model's own limit, whichever is less."""
     sequences: int = 1

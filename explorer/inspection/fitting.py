@@ -10,7 +10,7 @@ from explorer.fit.values import Answer, Scenario
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 from explorer.inspection.model import Model
-from explorer.inspection.quantizations import of_model
+from explorer.inspection.quantizations import engine_of, of_model
 
 CONTEXTS = tuple(1024 * 2**power for power in range(2, 11))
 """Columns of the grid: 4K to 1M tokens, as far as the model goes."""
@@ -32,7 +32,8 @@ def answer(model: Model, machine: Machine, scenario: Scenario) -> Answer:
     Raises UsageError for a quantization the model is not offered in, and the model's own errors if
     none of its headers could be read.
     """
-    options = of_model(model)
+    scenario = _with_engine(model, scenario)
+    options = of_model(model, scenario.engine)
     if not options:
         raise _first_problem(model)
     shape = _shape(model)
@@ -55,7 +56,8 @@ def fit_grid(
     contexts: Sequence[int] | None = None,
 ) -> Grid:
     """Answers for every quantization the model is offered in, at each context up to the model's own."""
-    options, shape = of_model(model), _shape(model)
+    scenario = _with_engine(model, scenario)
+    options, shape = of_model(model, scenario.engine), _shape(model)
     columns = tuple(contexts or grid_contexts(shape))
     return Grid(
         tuple(option.quantization for option in options),
@@ -72,6 +74,13 @@ def grid_contexts(shape: Architecture) -> tuple[int, ...]:
     limit = shape.context_tokens or CONTEXTS[5]
     below = tuple(context for context in CONTEXTS if context < limit)
     return (*below, min(limit, CONTEXTS[-1]))
+
+
+def _with_engine(model: Model, scenario: Scenario) -> Scenario:
+    """The scenario with the engine that people run this checkpoint on, if it names none."""
+    if scenario.engine is not None:
+        return scenario
+    return replace(scenario, engine=engine_of(model.checkpoint.quantization))
 
 
 def _cell(

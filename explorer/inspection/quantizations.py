@@ -1,40 +1,60 @@
-"""The quantizations a model can be run in: those its files hold, and those llama.cpp would make of it."""
+"""The quantizations a model can be run in: those its files hold, and those an engine's tools would make."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
-from explorer.fit.conversion import convertible, rows_of
+from explorer.fit.conversion import convertible, published_bits, rows_of
+from explorer.fit.formats import FORMATS, format_from_architecture, plan_format
+from explorer.fit.ladder import offered
 from explorer.fit.quantize import plan_rows
 from explorer.fit.synthesis import plans_from_architecture
+from explorer.fit.values import Engine
 from explorer.fit.weight_map import WeightMap, from_tensors, scaled_to
 from explorer.inspection.model import Model
 from explorer.weights.layout import FileGroup
-from explorer.weights.quantization import from_config
+from explorer.weights.quantization import Quantization, from_config
 
-PLANNED = (
-    "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q4_K_M", "Q4_K_S", "IQ4_XS", "Q3_K_M", "IQ3_XXS",
-    "Q2_K", "IQ2_XXS",
-)  # fmt: skip
-"""What is offered of a 16-bit checkpoint, best first: what publishers of GGUF files offer."""
+_ENGINES_BY_METHOD: Mapping[str, Engine] = {
+    "mlx": "mlx",
+    "bitsandbytes": "transformers",
+    "hqq": "transformers",
+    "quanto": "transformers",
+}
+_CONVERTED = ("mxfp4", "fp8")
+"""Packed methods that llama.cpp's converter unpacks or keeps: their models have GGUF plans."""
 
 
-def of_model(model: Model) -> tuple[WeightMap, ...]:
-    """The quantizations of an opened model, largest first; empty while no header has arrived.
+def engine_of(quantization: Quantization | None) -> Engine:
+    """The engine people run such a checkpoint on: llama.cpp unless it was packed for another."""
+    if quantization is None or quantization.method in _CONVERTED:
+        return "llama.cpp"
+    return _ENGINES_BY_METHOD.get(quantization.method, "vllm")
 
-    A GGUF repository offers the files it has, at their real sizes. A packed checkpoint (GPTQ, AWQ, FP8)
-    offers itself. A 16-bit one offers what llama.cpp's rules would make of it, tensor by tensor.
+
+def of_model(model: Model, engine: Engine | None = None) -> tuple[WeightMap, ...]:
+    """The quantizations of an opened model, largest first; empty while headers are missing.
+
+    A GGUF repository offers the files it has, at their real sizes. A packed checkpoint (GPTQ, AWQ, MLX)
+    offers itself. A 16-bit one offers what the engine's own rules would make of it, tensor by tensor;
+    one published at 8 bits nothing above them. Raises UsageError if the engine does not run its format.
     """
     if not model.checkpoint.counts.tensors or not model.complete:
         return ()
+    engine = engine or engine_of(model.checkpoint.quantization)
     if model.checkpoint.format == "gguf":
+        _demand(engine == "llama.cpp", model, engine, "GGUF files", "llama.cpp")
         options = _of_gguf(model)
     elif model.layout.kind == "diffusers":
         options = _of_pipeline(model)
     elif model.architecture is not None and _is_plain(model):
-        options = _planned(model, model.architecture)
+        options = _planned(model, model.architecture, engine)
     else:
+        home = engine_of(model.checkpoint.quantization)
+        _demand(engine != "llama.cpp" and (engine == "mlx") == (home == "mlx"), model, engine,
+                "packed checkpoints", home)  # fmt: skip
         options = (_stored(model),)
     return tuple(sorted(options, key=lambda option: -option.total_bytes))
 
@@ -43,13 +63,40 @@ def of_listing(
     architecture: Architecture, parameters: int | None, config: Mapping[str, Any]
 ) -> tuple[WeightMap, ...]:
     """The quantizations of a model known by its shape and published parameter count alone."""
-    plans = plans_from_architecture(architecture, PLANNED, parameters)
     quantization = from_config(config)
-    if quantization is None or quantization.bits is None:
-        return plans
-    bits = quantization.bits
-    nearest = min(plans, key=lambda plan: abs(plan.total_bytes * 8 / (parameters or 1) - bits))
-    return (replace(nearest, quantization=quantization.description),)
+    if quantization is None or engine_of(quantization) == "llama.cpp":
+        names = [rung.name for rung in offered("llama.cpp")]
+        if quantization is not None and quantization.method == "fp8":
+            names.remove("BF16")
+        return plans_from_architecture(architecture, names, parameters)
+    planned = format_from_architecture(architecture, _format_of(quantization), parameters)
+    return (replace(planned, quantization=_label(quantization)),)
+
+
+def _format_of(quantization: Quantization) -> str:
+    """The planned format nearest to a declared quantization, by its name and its bits."""
+    bits = quantization.bits or 4
+    if quantization.method == "mlx":
+        return min(("MLX-4bit", "MLX-6bit", "MLX-8bit"), key=lambda name: abs(int(name[4]) - bits))
+    if "nvfp4" in quantization.description.lower():
+        return "NVFP4"
+    if quantization.method == "bitsandbytes":
+        return "NF4" if bits < 8 else "GPTQ-Int8"
+    if bits >= 8:
+        return "FP8" if "fp8" in quantization.description.lower() else "GPTQ-Int8"
+    return "AWQ" if quantization.method == "awq" else "GPTQ-Int4"
+
+
+def _label(quantization: Quantization) -> str:
+    """``AWQ 4-bit``: the description without its details."""
+    return quantization.description.partition(",")[0]
+
+
+def _demand(runs: bool, model: Model, engine: Engine, kind: str, instead: str) -> None:
+    if not runs:
+        raise UsageError(
+            f"{engine} does not run {kind} such as {model.id}", hint=f"ask for --engine {instead}"
+        )
 
 
 def _is_plain(model: Model) -> bool:
@@ -64,16 +111,27 @@ def _stored(model: Model, label: str = "") -> WeightMap:
     """The checkpoint as it lies in its files."""
     counts, quantization = model.checkpoint.counts, model.checkpoint.quantization
     main = max(counts.bytes_by_dtype, key=lambda dtype: counts.bytes_by_dtype[dtype])
-    name = label or (quantization.description if quantization else main)
+    name = label or (_label(quantization) if quantization else main)
     tensors = (tensor for _, tensor in model.checkpoint.tensors())
     tied = bool(model.architecture and model.architecture.tied_embeddings)
     stored = from_tensors(tensors, name, _layers(model), tied=tied)
     return replace(stored, components=tuple(counts.bytes_by_component.items()))
 
 
-def _planned(model: Model, shape: Architecture) -> tuple[WeightMap, ...]:
-    rows = rows_of((tensor for _, tensor in model.checkpoint.tensors()), shape)
-    return tuple(plan_rows(rows, shape, name) for name in PLANNED)
+def _planned(model: Model, shape: Architecture, engine: Engine) -> tuple[WeightMap, ...]:
+    """What the engine's tools would make of a 16-bit checkpoint; of one in FP8, itself and less."""
+    tensors = [tensor for _, tensor in model.checkpoint.tensors()]
+    names = [rung.name for rung in offered(engine)]
+    eight = published_bits(tensors) == 8
+    if eight:
+        names = [name for name in names if name not in ("BF16", "FP8")]
+    if engine == "llama.cpp":
+        rows = rows_of(tensors, shape)
+        return tuple(plan_rows(rows, shape, name) for name in names)
+    if eight:
+        return (_stored(model, "FP8"),)
+    plans = [plan_format(tensors, shape, name) for name in names if name in FORMATS]
+    return tuple(plans)
 
 
 def _of_pipeline(model: Model) -> tuple[WeightMap, ...]:

@@ -8,14 +8,15 @@ from explorer.fit.config import from_config
 from explorer.fit.estimate import from_parameters
 from explorer.fit.planner import best
 from explorer.fit.synthesis import active_parameters_of, parameters_of
-from explorer.fit.values import Answer, Scenario
+from explorer.fit.values import Answer, Engine, Scenario
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing
-from explorer.inspection.quantizations import of_listing
+from explorer.inspection.quantizations import engine_of, of_listing
 from explorer.license.classify import terms_for
 from explorer.license.terms import Terms
 from explorer.weights.checkpoint import counts_input_embedding
+from explorer.weights.quantization import from_config as from_quantized
 
 FEWEST_KEYS = 3
 """A listing's config with no more than these has the type, the classes and the quantization at most."""
@@ -35,6 +36,8 @@ class Row:
     architecture: Architecture | None
     options: tuple[WeightMap, ...]
     """Quantizations it could run in; empty if its size is unknown."""
+    engine: Engine
+    """What people run its format on."""
     estimated: bool
     """The shape was supposed from the parameter count, not read from a configuration."""
     answer: Answer | None = None
@@ -55,9 +58,10 @@ def judge_again(row: Row, machine: Machine, scenario: Scenario) -> Row:
     """The same row on another machine or in another scenario; what does not change is kept."""
     if row.architecture is None or not row.options:
         return row
-    return replace(
-        row, answer=best(row.architecture, row.options, machine, scenario, explain=False)
-    )
+    if scenario.engine != row.engine:
+        scenario = replace(scenario, engine=row.engine)
+    answer = best(row.architecture, row.options, machine, scenario, explain=False)
+    return replace(row, answer=answer)
 
 
 def describe(listing: Listing) -> Row:
@@ -77,6 +81,7 @@ def describe(listing: Listing) -> Row:
         terms=terms_for(listing.license, listing.license_name, listing.license_link, listing.id),
         architecture=shape,
         options=of_listing(shape, parameters, listing.config) if shape else (),
+        engine=engine_of(from_quantized(listing.config)),
         estimated=estimated,
     )
 
