@@ -123,6 +123,8 @@ def test_steps_are_longer_on_larger_devices() -> None:
     assert default_batch_tokens(sized(80, "H100")) == 8192
     assert default_batch_tokens(sized(80, "A100 80GB")) == 2048
     assert default_batch_tokens(sized(180, "B200")) == 16384
+    gb10 = Device("GB10", "cuda", 120 * GIB, 120 * GIB, compute_capability=(12, 1))
+    assert default_batch_tokens([gb10]) == 2048
     assert [default_sequences(sized(gib)) for gib in (24, 80)] == [256, 1024]
 
 

@@ -1,5 +1,7 @@
 """Weights of a rank."""
 
+from dataclasses import replace
+
 import pytest
 
 from explorer.fit.config import from_config
@@ -54,6 +56,9 @@ def test_latent_attention_keeps_its_low_ranks_whole_and_its_spread_twice() -> No
     deepseek = published("deepseek-ai/DeepSeek-R1", "FP8")
     layer = deepseek[0].layers[0]
     assert absorbed_bytes(layer, 8) == 2 * 128 // 8 * 512 * (128 + 128)
+    unpacked = replace(deepseek[1], quantization="BF16")
+    twice = 61 * absorbed_bytes(layer, 1)
+    assert ranks(deepseek)[0] - ranks((deepseek[0], unpacked))[0] == twice
     low_ranks = 7168 * (1536 + 576)  # one byte each, and their scales
     assert all(block.replicated_bytes > low_ranks for block in deepseek[1].blocks)
 

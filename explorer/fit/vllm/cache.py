@@ -188,6 +188,8 @@ def _beside_states(layers: list[tuple[int, Pages]]) -> list[tuple[int, Pages]]:
     if not state or not widest:
         return layers
     step = max(pages.block_tokens for _, pages in layers if pages.kind != "state")
+    if step == MLA_BLOCK_TOKENS:  # kernels of latent attention want blocks of 128 beside states
+        step *= 2
     tokens = max(step, step * -(-state // (step * widest)))
     return [
         (number, pages)

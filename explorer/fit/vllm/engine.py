@@ -207,11 +207,14 @@ def settings_of(
     scenario: Scenario, devices: Sequence[Device], sizes: tuple[int, int] = (1, 1)
 ) -> Settings:
     """What vLLM's own parameters are for a resolved scenario on these devices."""
+    context = scenario.context_tokens or DEFAULT_CONTEXT
+    sequences = max(default_sequences(devices), scenario.sequences)
+    step = min(default_batch_tokens(devices), sequences * context)
     return Settings(
-        context_tokens=scenario.context_tokens or DEFAULT_CONTEXT,
+        context_tokens=context,
         kv_bytes=KV_BYTES[scenario.kv_dtype or "auto"],
-        batch_tokens=scenario.batch_tokens or default_batch_tokens(devices),
-        max_sequences=max(default_sequences(devices), scenario.sequences),
+        batch_tokens=scenario.batch_tokens or step,
+        max_sequences=sequences,
         tensor_parallel=sizes[0],
         pipeline_parallel=sizes[1],
     )

@@ -9,8 +9,9 @@ from explorer.fit.vllm.settings import Settings
 from explorer.units import GIB, MIB
 
 SAMPLER_BYTES = 8
-"""For each sequence and vocabulary entry: logits in 32 bits and a copy. 0.31 GiB for 256 sequences of
-Qwen2.5-0.5B in August 2026; the sorting sampler of 2025 took 38 (4.76 GiB, 1024 of Llama-3.1)."""
+"""For each sequence and vocabulary entry: logits in 16 bits, their copy in 32, and work space. 0.31 GiB
+for 256 sequences of Qwen2.5-0.5B in August 2026; the sorting sampler of 2025 took 38 bytes (4.76 GiB for
+1024 of Llama-3.1)."""
 VISION_BYTES = 3 * GIB // 2
 """Profiling a vision tower with its largest images: 0.5 to 7 GiB in logs."""
 NON_TORCH_BYTES = 350 * MIB

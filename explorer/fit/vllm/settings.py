@@ -14,7 +14,7 @@ from explorer.hardware.machine import Device
 from explorer.units import GIB
 
 DEFAULT_UTILIZATION = 0.92
-"""``--gpu-memory-utilization``; 0.90 before 0.20."""
+"""``--gpu-memory-utilization``; versions of 2025 took 0.90."""
 KV_BYTES: dict[str, int] = {
     "auto": 2, "bfloat16": 2, "float16": 2,
     "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1,
@@ -66,8 +66,12 @@ def default_sequences(devices: Iterable[Device]) -> int:
 
 
 def _class_bytes(device: Device) -> int:
-    """The memory the defaults go by: an A100 80GB counts as a small device."""
-    return 0 if "a100" in device.name.lower() else device.memory_bytes
+    """The memory the defaults go by: an A100 of 80 GB and a GB10 count as small devices."""
+    small = "a100" in device.name.lower() or device.compute_capability == _GB10
+    return 0 if small and device.memory_bytes < _LARGEST else device.memory_bytes
+
+
+_GB10 = (12, 1)
 
 
 def stages(layers: int, pipeline_parallel: int) -> tuple[range, ...]:

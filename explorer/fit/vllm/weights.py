@@ -34,9 +34,15 @@ def rank_bytes(
     tensor = settings.tensor_parallel
     blocks, layers = weights.blocks, architecture.layers
     padding = expert_padding(architecture, weights, settings, devices)
+    packed = weights.quantization.upper() not in _UNPACKED
     parts = stages(len(layers), settings.pipeline_parallel)
     sizes = [
-        sum(_block(blocks[i], layers[i], tensor, padding) for i in part if i < len(blocks))
+        sum(
+            _block(blocks[i], layers[i], tensor, padding)
+            + (absorbed_bytes(layers[i], tensor) if packed else 0)
+            for i in part
+            if i < len(blocks)
+        )
         + rotary_bytes(architecture)
         for part in parts
     ]
@@ -57,11 +63,14 @@ def _block(block: BlockWeights, layer: Layer, tensor: int, padding: float) -> in
     heads = layer.kv_heads or tensor
     keys_values = block.kv_bytes * max(1, heads // tensor) // heads
     experts = int(block.expert_bytes * padding)
-    return (divided + experts) // tensor + whole + keys_values + absorbed_bytes(layer, tensor)
+    return (divided + experts) // tensor + whole + keys_values
+
+
+_UNPACKED = {"BF16", "F16", "F32"}
 
 
 def absorbed_bytes(layer: Layer, tensor: int) -> int:
-    """MLA: the up-projections of keys and values again, unpacked to 16 bits for decoding."""
+    """MLA: the up-projections of keys and values again, where they are packed: unpacked for decoding."""
     if layer.mixer is not Mixer.MLA:
         return 0
     return 2 * layer.heads // tensor * layer.head_dim_v * (layer.nope_dim + layer.value_dim)
@@ -106,8 +115,9 @@ def expert_padding(
 ) -> float:
     """How much larger kernels make MXFP4 experts: 1 for others.
 
-    Marlin (before Hopper) pads the width of an expert to 128 and the model's to 256, Triton (Hopper) one
-    of them to 256, FlashInfer (Blackwell) both; AMD pads both to 256.
+    Marlin and FlashInfer's kernels for Blackwell pad the width of an expert to 128 and the model's to
+    256; on Hopper, Triton's layout pads one of them to 256, by the 13.47 GiB an H100 prints; AMD pads both
+    to 256.
     """
     if "MXFP4" not in weights.quantization.upper():
         return 1.0
@@ -116,18 +126,20 @@ def expert_padding(
     if not width or not hidden:
         return 1.0
     rank_width = width // settings.tensor_parallel
-    generation = min((_generation(device) for device in devices), default=8)
     wide = _step(hidden, 256) / hidden
-    if generation == 9:
+    kinds = {_kernel(device) for device in devices}
+    if kinds == {"triton"}:
         return wide
-    return wide * _step(rank_width, 128 if generation < 9 else 256) / rank_width
+    return wide * _step(rank_width, 256 if "rocm" in kinds else 128) / rank_width
 
 
-def _generation(device: Device) -> int:
-    """Compute capability's first number; devices that are not CUDA's count as the newest."""
+def _kernel(device: Device) -> str:
     if device.kind != "cuda":
-        return 10
-    return device.compute_capability[0] if device.compute_capability else 8
+        return device.kind
+    return "triton" if (device.compute_capability or (0, 0))[0] == _HOPPER else "marlin"
+
+
+_HOPPER = 9
 
 
 def _step(size: int, step: int) -> int:
