@@ -19,7 +19,7 @@ from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Source
 from explorer.ui.filters import CONTEXTS
-from explorer.ui.messages import OpenModel, SourceAnswered, UseMachine, own_fault
+from explorer.ui.messages import MACHINE_SCREEN, OpenModel, SourceAnswered, UseMachine, own_fault
 from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.session import Session
 from explorer.units import parse_tokens
@@ -158,12 +158,15 @@ class WeightsApp(App[None]):
         """Show the machine, and let another be picked."""
         from explorer.ui.screens.machine import MachineScreen  # loaded when it is first asked for
 
-        if not isinstance(self.screen, MachineScreen):
-            self.push_screen(
-                MachineScreen().data_bind(
-                    WeightsApp.machine, WeightsApp.detected, WeightsApp.scenario
-                )
-            )
+        self.push_screen(
+            MachineScreen().data_bind(WeightsApp.machine, WeightsApp.detected, WeightsApp.scenario)
+        )
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The machine screen is not offered on itself."""
+        if action == "machine" and self.screen.id == MACHINE_SCREEN:
+            return False
+        return super().check_action(action, parameters)
 
     @work(group="context", exclusive=True)
     async def action_context(self) -> None:

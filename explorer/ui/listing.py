@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from explorer.inspection import Row
 
 COLUMNS = (
-    Column("model", "Model", 30, flex=4, most=60, cut="first", sortable=False),
-    Column("params", "Params", 7, align="right", drop=1, sortable=False),
-    Column("active", "Active", 7, align="right", drop=5, sortable=False),
+    Column("model", "Model", 27, flex=4, most=60, cut="first", sortable=False),
+    Column("params", "Params", 6, align="right", drop=1, sortable=False),
+    Column("active", "Active", 6, align="right", drop=5, sortable=False),
     Column("context", "Context", 7, align="right", drop=4, sortable=False),
-    Column("license", "License", 11, drop=3, flex=1, most=18, sortable=False),
-    Column("best", "Best here", 20, sortable=False),
+    Column("license", "License", 10, drop=3, flex=1, most=18, sortable=False),
+    Column("best", "Best here", 19, sortable=False),
     Column("speed", "Speed", 7, align="right", drop=2, sortable=False),
     Column("downloads", "Downloads", 10, align="right", drop=6),
-    Column("updated", "Updated", 8, align="right", drop=7),
+    Column("updated", "Updated", 7, align="right", drop=7),
     Column("task", "Task", 18, drop=8, flex=1, most=28, sortable=False),
 )
 DENSE_SHARE = 0.75
@@ -107,7 +107,7 @@ def best_here(answer: Answer | None, *, estimated: bool) -> Cell:
     return (
         Run(f"{look.glyph} ", look.tone),
         Run(f"{quantization:<7} ", look.tone),
-        Run(f"{size:>10}"),
+        Run(f"{size:>9}"),
     )
 
 

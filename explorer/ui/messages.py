@@ -8,6 +8,9 @@ from explorer.errors import ExplorerError
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef
 
+MACHINE_SCREEN = "machine"
+"""Id of the machine screen, which is not opened on top of itself."""
+
 
 @dataclass
 class OpenModel(Message):

@@ -124,6 +124,8 @@ class Opened:
     """Which branches are open, with their children kept so that nothing is split twice."""
 
     paths: frozenset[tuple[str, ...]] = frozenset()
+    chosen: bool = False
+    """The person opened or closed something: from then on nothing is opened for them."""
     apart: frozenset[tuple[str, ...]] = frozenset()
     """Folded layers that are shown one by one."""
     _children: dict[tuple[tuple[str, ...], bool], tuple[Node, ...]] = field(default_factory=dict)
@@ -134,6 +136,9 @@ class Opened:
 
     def open_first(self, roots: Sequence[Node]) -> None:
         """Open the upper modules, as many as make a good first view."""
+        if self.chosen:
+            return
+        self.paths = frozenset()
         level: list[tuple[Node, tuple[str, ...]]] = [(n, (n.name,)) for n in roots if n.tensors > 1]
         lines = len(roots)
         while level:
@@ -151,10 +156,12 @@ class Opened:
 
     def toggle(self, path: tuple[str, ...]) -> None:
         """Open a closed branch, close an open one."""
+        self.chosen = True
         self.paths = self.paths ^ {path}
 
     def toggle_apart(self, path: tuple[str, ...]) -> None:
         """Show folded layers one by one, or together again."""
+        self.chosen = True
         self.apart = self.apart ^ {path}
         self.paths = self.paths | {path}
 

@@ -172,10 +172,10 @@ async def test_a_heading_sorts_where_the_source_can() -> None:
     source = shelf()
     async with running(session(lambda: source)) as (app, pilot):
         await listed(app, pilot)
-        place = next(p for p in table(app).placed if p.column.key == "updated")
+        place = next(p for p in table(app).placed if p.column.key == "downloads")
         await pilot.click("#models", offset=(place.x + 4, 0))
         await listed(app, pilot)
-        assert source.searches[-1].sort == "updated"
+        assert source.searches[-1].sort == "downloads"
 
 
 async def test_another_context_judges_every_row_anew() -> None:

@@ -19,13 +19,21 @@ from explorer.errors import ExplorerError, UsageError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.ui.composed import is_composed
-from explorer.ui.messages import UseMachine, own_fault
+from explorer.ui.messages import MACHINE_SCREEN, UseMachine, own_fault
 from explorer.ui.offers import COLUMNS, Offer, cells, describe, from_catalog, matching
 from explorer.ui.widgets.facts import Facts
 from explorer.ui.widgets.rows import ItemRows
 from explorer.ui.widgets.status import State, Status
 from explorer.ui.widgets.table import VirtualTable
 from explorer.ui.widgets.title import Title
+
+
+class Machines(VirtualTable):
+    """The table of machines, where Enter uses one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Use", id="machines.use", tooltip="Judge for this machine"),
+    ]
 
 
 class MachineScreen(Screen[None]):
@@ -68,7 +76,7 @@ class MachineScreen(Screen[None]):
         devices: tuple[Offer, ...]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(id=MACHINE_SCREEN)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
     def compose(self) -> ComposeResult:
@@ -81,7 +89,7 @@ class MachineScreen(Screen[None]):
             max_length=200,
         )
         with Container(id="machine-panes"):
-            yield VirtualTable(COLUMNS, empty="no device of this name", widget_id="machines")
+            yield Machines(COLUMNS, empty="no device of this name", widget_id="machines")
             with VerticalScroll(id="machine-facts", can_focus=False):
                 yield Facts()
         yield Status()

@@ -93,6 +93,7 @@ class ModelScreen(Screen[None]):
 
     def __init__(self, ref: ModelRef) -> None:
         super().__init__()
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
         self._ref = ref
 
     def compose(self) -> ComposeResult:

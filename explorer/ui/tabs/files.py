@@ -1,6 +1,9 @@
 """The Files tab: everything in the repository, with sizes, and what is part of the model."""
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.getters import query_one
 from textual.reactive import reactive
@@ -23,6 +26,16 @@ COLUMNS = (
 )
 
 
+class FilesTable(VirtualTable):
+    """The table of files, which are not opened."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "enter", "select", "Open", show=False, id="files.select", tooltip="Nothing to open"
+        ),
+    ]
+
+
 class FilesTab(Widget):
     """Files as the source lists them; a click on a heading sorts."""
 
@@ -39,7 +52,7 @@ class FilesTab(Widget):
     def compose(self) -> ComposeResult:
         """A line of totals above the files."""
         yield Static(Content(""), id="files-account")
-        yield VirtualTable(COLUMNS, empty="looking the model up …", widget_id="files")
+        yield FilesTable(COLUMNS, empty="looking the model up …", widget_id="files")
 
     def on_mount(self) -> None:
         """Show what is known already."""

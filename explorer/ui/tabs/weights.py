@@ -124,6 +124,7 @@ class WeightsTab(Widget):
             "b",
             "group",
             "Group by",
+            show=False,
             id="weights.group",
             tooltip="Module, layer, dtype, file or component",
         ),
@@ -234,8 +235,7 @@ class WeightsTab(Widget):
             self.table.set_columns(TREE_COLUMNS if self._shown.view.tree else TENSOR_COLUMNS)
             self.table.restart()
         self._opened.forget_nodes()
-        if not self._opened.paths:
-            self._opened.open_first(self._shown.roots)
+        self._opened.open_first(self._shown.roots)
         self._show_rows()
         self.account.update(self._account())
 
