@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from explorer.fit.architecture import Architecture
-from explorer.fit.engines import engine_model
+from explorer.fit.engines import engine_for
 from explorer.fit.planner import RANK, best
 from explorer.fit.values import Answer, Scenario, Verdict
 from explorer.fit.weight_map import WeightMap
@@ -57,7 +57,7 @@ def _sequences(
     """Sequences of the answer's context with no worse a verdict than its own."""
     if answer.verdict is Verdict.TOO_LARGE:
         return 0
-    engine = engine_model(answer.scenario.engine)
+    engine = engine_for(architecture, answer.scenario)
     weights = next(
         option for option in options if option.quantization == answer.scenario.quantization
     )

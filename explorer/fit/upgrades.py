@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from explorer.fit.architecture import Architecture
-from explorer.fit.engines import engine_model
+from explorer.fit.engines import engine_for
 from explorer.fit.planner import best, max_context
 from explorer.fit.values import Answer, Scenario, Verdict
 from explorer.fit.weight_map import WeightMap
@@ -13,6 +13,8 @@ from explorer.hardware.machine import Device, Machine
 from explorer.units import GIB
 
 MORE_RAM = (32 * GIB, 64 * GIB, 128 * GIB)
+MOST_SIZES = 3
+"""Of a device that shares its memory, so many larger ones are proposed."""
 FIRST_CARD = 16 * GIB
 """The least memory of a card that is proposed to a machine without one."""
 
@@ -69,7 +71,7 @@ def _answered(
         option for option in options if option.quantization == answer.scenario.quantization
     )
     most = max_context(
-        engine_model(scenario.engine), architecture, weights, machine, answer.scenario,
+        engine_for(architecture, scenario), architecture, weights, machine, answer.scenario,
         verdict=answer.verdict,
     )  # fmt: skip
     return replace(answer, max_context_tokens=most)
@@ -164,22 +166,31 @@ def _first_card() -> Device | None:
 
 
 def _more_shared(machine: Machine) -> Iterator[tuple[str, Machine]]:
-    """The same device with more of the memory it shares, as it is sold."""
+    """Devices of the same generation with more of the memory they share, no slower than this one."""
     device = machine.devices[0]
-    entry = _entry_of(device)
-    if entry is None:
+    own = _entry_of(device)
+    if own is None:
         return
-    for size in entry.memory_bytes:
-        if size > device.memory_bytes * 1.02:
-            larger = describe(entry, size)
-            more = size - device.memory_bytes
-            yield (
-                f"{display_name(entry, size)} instead of {device.name}",
-                replace(
-                    machine,
-                    name=larger.name,
-                    devices=(larger,),
-                    host_memory_bytes=machine.host_memory_bytes + more,
-                    host_available_bytes=machine.host_available_bytes + more,
-                ),
-            )
+    least = own.bandwidth_bytes_per_second
+    larger: dict[int, Entry] = {}
+    for entry in entries():
+        if entry.family != own.family or entry.bandwidth_bytes_per_second < least:
+            continue
+        for size in entry.memory_bytes:
+            known = larger.get(size)
+            slower = known and known.bandwidth_bytes_per_second <= entry.bandwidth_bytes_per_second
+            if size > device.memory_bytes * 1.02 and not slower:
+                larger[size] = entry
+    for size, entry in sorted(larger.items())[:MOST_SIZES]:
+        new, more = describe(entry, size), size - device.memory_bytes
+        yield (
+            f"{display_name(entry, size)} instead of {device.name}",
+            replace(
+                machine,
+                name=new.name,
+                devices=(new,),
+                host_memory_bytes=machine.host_memory_bytes + more,
+                host_available_bytes=machine.host_available_bytes + more,
+                host_bandwidth_bytes_per_second=new.bandwidth_bytes_per_second,
+            ),
+        )

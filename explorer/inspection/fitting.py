@@ -26,6 +26,30 @@ class Grid:
     """One row a quantization, one cell a context."""
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What there is to judge of an opened model."""
+
+    architecture: Architecture
+    options: tuple[WeightMap, ...]
+    """The quantizations it is offered in for the scenario's engine, largest first."""
+    scenario: Scenario
+    """With its engine named."""
+
+
+def subject(model: Model, scenario: Scenario) -> Subject:
+    """An opened model as the planner takes it.
+
+    Raises the model's own errors if none of its headers could be read, and UsageError for an engine that
+    does not run its format.
+    """
+    scenario = _with_engine(model, scenario)
+    options = of_model(model, scenario.engine)
+    if not options:
+        raise _first_problem(model)
+    return Subject(_shape(model), options, scenario)
+
+
 def answer(model: Model, machine: Machine, scenario: Scenario) -> Answer:
     """The answer for the quantization the scenario names, or for the best that runs.
 
