@@ -130,7 +130,8 @@ def _lineage(
         named = (_text(_mapping(model).get("id")) for model in models[:_MOST_ITEMS])
         return tuple(name for name in named if name), _text(summary.get("relation"))
     tagged = [tag.removeprefix("base_model:") for tag in tags if tag.startswith("base_model:")]
-    relation = next((tag.partition(":")[0] for tag in tagged if tag.startswith(_RELATIONS)), None)
+    words = (tag.partition(":")[0] for tag in tagged if ":" in tag)
+    relation = next((word for word in words if word in _RELATIONS), None)
     bases = _texts(card.get("base_model")) or tuple(tag for tag in tagged if ":" not in tag)
     return bases, _text(card.get("base_model_relation")) or relation
 

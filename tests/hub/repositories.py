@@ -117,8 +117,8 @@ class HubRepo:
         )
         derived += _as_list(self.card.get("language"))
         derived += [f"base_model:{base}" for base in _as_list(self.card.get("base_model"))]
-        if relation := self.card.get("base_model_relation"):
-            derived += [f"base_model:{relation}:{b}" for b in _as_list(self.card.get("base_model"))]
+        relation = self.card.get("base_model_relation", "finetune")
+        derived += [f"base_model:{relation}:{b}" for b in _as_list(self.card.get("base_model"))]
         if license_id := self.card.get("license"):
             derived.append(f"license:{license_id}")
         return tuple(dict.fromkeys([*(tag for tag in derived if tag), *self.tags, "region:us"]))
