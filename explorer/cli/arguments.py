@@ -10,8 +10,8 @@ from explorer.units import parse_memory, parse_tokens
 
 MODEL = "org/name, org/name@revision, a hub URL, hf://org/name, or a path to a file or folder"
 EXIT_CODES = (
-    "exit codes: 0 done (fit: it fits; diff: the same structure), 1 does not fit, or differs, 2 usage, 3 not found or gated, "
-    "4 network or hub trouble, 5 malformed file"
+    "exit codes: 0 done (fit: it fits; diff: the same structure), 1 does not fit, or differs, "
+    "2 usage, 3 not found or gated, 4 network or hub trouble, 5 malformed file"
 )
 T = TypeVar("T")
 

@@ -2,17 +2,19 @@
 
 Tensors are compared by their logical name and shape, so that a quantized checkpoint is held against its
 original weight by weight: ``q_proj.qweight`` of GPTQ is ``q_proj.weight`` there. Scales and the like are
-no part of the comparison; their bytes are in the totals.
+no part of the comparison; their bytes are in the totals. Modules that merely hang under another prefix
+(``explorer.weights.renaming``) are compared under it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, TypeAlias, get_args
 
 from explorer.weights.checkpoint import Checkpoint
-from explorer.weights.counts import Counts
-from explorer.weights.folding import fold
+from explorer.weights.counts import Counts, Described
+from explorer.weights.folding import with_ranges
 from explorer.weights.packing import Role
+from explorer.weights.renaming import Kind, Renamed, find_renamed
 from explorer.weights.tensors import Tensor
 
 _ENDINGS = {
@@ -25,6 +27,7 @@ _ENDINGS = {
     "weight_qdata": "weight",
     "_weight_qdata": "weight",
 }
+_COMPARED = (Role.WEIGHT, Role.BUFFER, Role.SCALAR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,90 +59,154 @@ class Difference:
     """Tensors that agree in logical name, shape and dtype."""
     before: Counts
     after: Counts
+    renamed: tuple[Renamed, ...] = ()
+    """Prefixes under which modules of the first are found in the second; they were compared so."""
+    ambiguous: tuple[str, ...] = ()
+    """Prefixes of the first whose modules might be any of several in the second: not compared."""
+    comparable: bool = True
+    """Names mean the same on both sides. A GGUF names its tensors in a way of its own: where only one
+    side is one, nothing is compared but the totals."""
 
     @property
     def same(self) -> bool:
-        """Nothing was added, removed, reshaped or retyped."""
-        return not (self.added or self.removed or self.reshaped or self.retyped)
+        """Nothing was added, removed, reshaped or retyped, whatever the modules' prefix."""
+        changed = self.added or self.removed or self.reshaped or self.retyped
+        return self.comparable and not changed
 
 
-class _Logical(NamedTuple):
-    dtype: str
-    shape: tuple[int, ...] | None
-    parameters: int
-
-    def written(self) -> str:
-        shape = "?" if self.shape is None else "×".join(map(str, self.shape))
-        return f"{self.dtype} {shape}".rstrip()
-
-
-_Pair = tuple[str, str, int]
+_How: TypeAlias = Literal["added", "removed", "reshaped", "retyped"]
 
 
 def compare(first: Checkpoint, second: Checkpoint) -> Difference:
     """Return what was added, removed, reshaped and retyped from the first to the second."""
-    old, new = _logical(first), _logical(second)
-    reshaped, retyped = {}, {}
-    unchanged = 0
-    for name in old.keys() & new.keys():
-        before, after = old[name], new[name]
-        if not _same_shape(before, after):
-            reshaped[name] = (before.written(), after.written(), before.parameters)
-        elif before.dtype != after.dtype:
-            retyped[name] = (before.written(), after.written(), before.parameters)
-        else:
-            unchanged += 1
-    added = {
-        name: ("", one.written(), one.parameters) for name, one in new.items() if name not in old
-    }
-    removed = {n: (one.written(), "", one.parameters) for n, one in old.items() if n not in new}
+    if (first.format == "gguf") != (second.format == "gguf"):
+        return Difference((), (), (), (), 0, first.counts, second.counts, comparable=False)
+    known: dict[Kind, Kind] = {}
+    old, new = _logical(first, known), _logical(second, known)
+    pairs = _Pairs()
+    removed = {name: kind for name, kind in old.items() if name not in new}
+    added = {name: kind for name, kind in new.items() if name not in old}
+    renaming = find_renamed(removed, added) if removed and added else None
+    moved = renaming.names if renaming else {}
+    arrived = set(moved.values())
+    for name, kind in old.items():
+        other = new.get(moved.get(name, name))
+        if other is not kind:
+            pairs.add(name, kind, other)
+    for name, kind in added.items():
+        if name not in arrived:
+            pairs.add(name, None, kind)
+    runs = pairs.folded()
     return Difference(
-        _folded(added, new),
-        _folded(removed, old),
-        _folded(reshaped, old),
-        _folded(retyped, old),
-        unchanged,
-        first.counts,
-        second.counts,
+        runs["added"],
+        runs["removed"],
+        runs["reshaped"],
+        runs["retyped"],
+        unchanged=len(old) - pairs.changed,
+        before=first.counts,
+        after=second.counts,
+        renamed=renaming.prefixes if renaming else (),
+        ambiguous=renaming.ambiguous if renaming else (),
     )
 
 
-def _same_shape(before: _Logical, after: _Logical) -> bool:
-    """Equal shapes; where a container hides its shape, equal numbers of parameters."""
-    if before.shape is None or after.shape is None:
-        return before.parameters == after.parameters
-    return before.shape == after.shape
+class _Pairs:
+    """Names gathered by what they are on either side, in file order."""
+
+    def __init__(self) -> None:
+        self.changed = 0
+        """Names of the first checkpoint that differ."""
+        self._groups: dict[tuple[int, int], tuple[Kind | None, Kind | None, list[str]]] = {}
+
+    def add(self, name: str, before: Kind | None, after: Kind | None) -> None:
+        """Take a name. Kinds are told apart by identity, as each is one object."""
+        key = (id(before), id(after))
+        found = self._groups.get(key)
+        if found is None:
+            self._groups[key] = (before, after, [name])
+        else:
+            found[2].append(name)
+        if before is not None:
+            self.changed += 1
+
+    def folded(self) -> Mapping[_How, tuple[Change, ...]]:
+        """Runs by how they differ. What is equal but for a prefix is in none of them."""
+        runs: dict[_How, list[Change]] = {how: [] for how in get_args(_How)}
+        for before, after, names in self._groups.values():
+            how = _how(before, after)
+            if how is None:
+                self.changed -= len(names)
+                continue
+            kind = before or after
+            if kind is not None:
+                parameters = kind.parameters * len(names)
+                texts = (_written(before), _written(after))
+                pattern = with_ranges(kind.pattern, names)
+                runs[how].append(Change(pattern, len(names), *texts, parameters))
+        return {how: tuple(changes) for how, changes in runs.items()}
 
 
-def _logical(checkpoint: Checkpoint) -> dict[str, _Logical]:
-    found = {}
-    for _, tensor, kind in checkpoint.described():
-        if kind.unpacked.role in (Role.WEIGHT, Role.BUFFER, Role.SCALAR):
-            entry = _Logical(tensor.dtype, kind.unpacked.shape, kind.unpacked.parameters)
-            found[_name(tensor.name)] = entry
+def _how(before: Kind | None, after: Kind | None) -> _How | None:
+    if before is None:
+        return "added"
+    if after is None:
+        return "removed"
+    if not before.same_shape(after):
+        return "reshaped"
+    same = before.dtype == after.dtype and before.stored == after.stored
+    return None if same else "retyped"
+
+
+def _written(kind: Kind | None) -> str:
+    if kind is None:
+        return ""
+    shape = "?" if kind.shape is None else "×".join(map(str, kind.shape))
+    stored = "×".join(map(str, kind.stored)) if kind.stored is not None else ""
+    return f"{kind.dtype} {shape}".rstrip() + (f" stored as {stored}" if stored else "")
+
+
+def _logical(checkpoint: Checkpoint, known: dict[Kind, Kind]) -> dict[str, Kind]:
+    """Logical names of what is compared. Equal kinds become one object, in ``known``."""
+    found: dict[str, Kind] = {}
+    for shard in checkpoint.shards:
+        folder = checkpoint.components.get(shard.path)
+        prefix = f"{folder}/" if folder else ""
+        # A description is held here, so that its id stays its own.
+        made: dict[int, tuple[Described, Kind | None, int, str]] = {}
+        tensors = shard.header.tensors if shard.header else ()
+        for tensor, described in checkpoint.reading(shard.path).describe(tensors):
+            entry = made.get(id(described))
+            if entry is None:
+                entry = made[id(described)] = _make(tensor, described, prefix, known)
+            kind = entry[1]
+            if kind is not None:
+                name = tensor.name
+                if entry[2]:
+                    name = name[: -entry[2]] + entry[3]
+                found[prefix + name if prefix else name] = kind
     return found
 
 
-def _name(name: str) -> str:
-    stem, dot, ending = name.rpartition(".")
+def _make(
+    tensor: Tensor, described: Described, prefix: str, known: dict[Kind, Kind]
+) -> tuple[Described, Kind | None, int, str]:
+    """A kind of tensor, and how its stored names end in another way than the logical ones."""
+    unpacked = described.unpacked
+    if unpacked.role not in _COMPARED:
+        return described, None, 0, ""
+    pattern, cut, ending = _logical_pattern(described.pattern)
+    stored = tensor.shape if tensor.shape != unpacked.shape else None
+    kind = Kind(prefix + pattern, tensor.dtype, unpacked.shape, unpacked.parameters, stored)
+    return described, known.setdefault(kind, kind), cut, ending
+
+
+def _logical_pattern(pattern: str) -> tuple[str, int, str]:
+    """A pattern as it would be unquantized, the characters cut from its end, and those put there."""
+    _, dot, ending = pattern.rpartition(".")
     plain = _ENDINGS.get(ending)
-    if plain is None:
-        # gpt-oss stores `gate_up_proj_blocks` for `gate_up_proj`.
-        return name.removesuffix("_blocks")
-    return f"{stem}{dot}{plain}" if plain else stem
-
-
-def _folded(pairs: dict[str, _Pair], order: Iterable[str]) -> tuple[Change, ...]:
-    """Fold what reads the same on both sides, in file order. The pair stands in for the dtype."""
-    by_label: dict[str, _Pair] = {}
-    stand_ins = []
-    for name in order:
-        pair = pairs.get(name)
-        if pair is not None:
-            label = f"{pair[0]}\n{pair[1]}"
-            by_label[label] = pair
-            stand_ins.append(Tensor(name, label, (), 0, pair[2]))
-    return tuple(
-        Change(run.pattern, run.count, *by_label[run.dtype][:2], run.size_bytes)
-        for run in fold(stand_ins)
-    )
+    if plain is not None:
+        cut = len(ending) if plain else len(dot + ending)
+        return pattern[: len(pattern) - cut] + plain, cut, plain
+    # gpt-oss stores `gate_up_proj_blocks` for `gate_up_proj`.
+    logical = pattern.removesuffix("_blocks")
+    return logical, len(pattern) - len(logical), ""

@@ -1,9 +1,9 @@
 """Repeated tensors written once: ``model.layers.[0-47].mlp.up_proj.weight`` x 48."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from explorer.weights.names import indices_of, pattern_of, ranges
+from explorer.weights.names import pattern_of, ranges
 from explorer.weights.tensors import Tensor
 
 
@@ -25,38 +25,38 @@ def fold(tensors: Iterable[Tensor]) -> tuple[Fold, ...]:
 
     Ranges are those of each index on its own: where not every combination exists ``count`` tells.
     """
-    groups: dict[tuple[str, str, tuple[int, ...]], _Group] = {}
+    groups: dict[tuple[str, str, tuple[int, ...]], list[Tensor]] = {}
     for tensor in tensors:
         key = (pattern_of(tensor.name), tensor.dtype, tensor.shape)
         group = groups.get(key)
         if group is None:
-            group = groups[key] = _Group(key[0].count("*"))
-        group.add(tensor)
+            groups[key] = [tensor]
+        else:
+            group.append(tensor)
     return tuple(
-        Fold(group.written(pattern), dtype, shape, group.count, group.size_bytes)
+        Fold(
+            with_ranges(pattern, [tensor.name for tensor in group]),
+            dtype,
+            shape,
+            len(group),
+            sum(tensor.size_bytes for tensor in group),
+        )
         for (pattern, dtype, shape), group in groups.items()
     )
 
 
-class _Group:
-    """Members of one fold while they are collected."""
+def with_ranges(pattern: str, names: Sequence[str]) -> str:
+    """Return the pattern that all of these names have, with ranges where its indices are.
 
-    def __init__(self, depth: int) -> None:
-        self.count = 0
-        self.size_bytes = 0
-        self._indices: tuple[set[int], ...] = tuple(set() for _ in range(depth))
-
-    def add(self, tensor: Tensor) -> None:
-        self.count += 1
-        self.size_bytes += tensor.size_bytes
-        for seen, index in zip(self._indices, indices_of(tensor.name), strict=False):
-            seen.add(index)
-
-    def written(self, pattern: str) -> str:
-        parts = pattern.split("*")
-        written = [parts[0]]
-        for seen, part in zip(self._indices, parts[1:], strict=False):
-            # One index alone is a name rather than a range.
+    One index alone is a name rather than a range.
+    """
+    steps = pattern.split(".")
+    places = [place for place, step in enumerate(steps) if step == "*"]
+    if places:
+        # Names of one pattern have equally many steps, so that a column is what one index takes.
+        columns = list(zip(*(name.split(".") for name in names), strict=True))
+        for place in places:
+            seen = set(map(int, set(columns[place])))
             text = ranges(seen)
-            written.append((text if len(seen) == 1 else f"[{text}]") + part)
-        return "".join(written)
+            steps[place] = text if len(seen) == 1 else f"[{text}]"
+    return ".".join(steps)

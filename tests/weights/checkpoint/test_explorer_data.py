@@ -218,9 +218,13 @@ def test_two_quantizations_are_compared_weight_by_weight() -> None:
     awq = checkpoint(models()["Qwen/Qwen2.5-14B-Instruct-AWQ"])
     gptq = checkpoint(models()["Qwen/Qwen2.5-14B-Instruct-GPTQ-Int4"])
     plain = checkpoint(models()["deepseek-ai/DeepSeek-R1-Distill-Qwen-14B"])
-    # Both pack into I32 and have the same logical shapes: no weight differs between them.
+    # Both pack into I32 and have the same logical shapes, AWQ its outputs and GPTQ its inputs.
     between = compare(awq, gptq)
-    assert (between.reshaped, between.retyped) == ((), ())
+    assert (between.added, between.removed, between.reshaped) == ((), (), ())
+    up = next(change for change in between.retyped if "up_proj" in change.pattern)
+    assert up.before == "I32 13824×5120 stored as 5120×1728"
+    assert up.after == "I32 13824×5120 stored as 640×13824"
+    assert len(between.retyped) == 7
     # Against the original the seven matrices of a layer change their container, nothing its shape.
     against = compare(plain, awq)
     assert (against.added, against.removed, against.reshaped) == ((), (), ())
