@@ -1,9 +1,8 @@
-"""What the hub's answers mean: which error, and when to come back.
+"""What the hub's answers mean: which error.
 
 The statuses and headers are those of huggingface_hub 2.4.0 (``utils/_http.py``).
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,11 +17,9 @@ from explorer.errors import (
     RevisionNotFound,
     Unreachable,
 )
+from explorer.hub.limits import read_limit, resumes_in_seconds
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-_LIMIT = re.compile(
-    r'"(?P<bucket>\w{1,40})"\s*;\s*r\s*=\s*(?P<left>\d{1,9})\s*;\s*t\s*=\s*(?P<t>\d{1,9})'
-)
 _BAD_CREDENTIALS = "Invalid credentials in Authorization header"
 _DISABLED = "Access to this resource is disabled."
 
@@ -46,18 +43,6 @@ class Subject:
         return f"{self.path} of {name}" if self.path else name
 
 
-def resumes_in_seconds(headers: Mapping[str, str]) -> float | None:
-    """When a refused request may be sent again, as the answer says; None where it does not.
-
-    ``RateLimit: "api";r=0;t=55`` counts only when nothing is left (the header is on every answer).
-    """
-    limit = _LIMIT.search(headers.get("ratelimit", ""))
-    if limit and int(limit["left"]) == 0:
-        return float(limit["t"]) + 1
-    after = headers.get("retry-after", "").strip()
-    return float(after) + 1 if after.isdecimal() and len(after) < 10 else None
-
-
 def failure(
     status: int, headers: Mapping[str, str], subject: Subject, *, with_token: bool
 ) -> HubError:
@@ -65,7 +50,9 @@ def failure(
     code = headers.get("x-error-code", "")
     message = headers.get("x-error-message", "").strip()[:300]
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        return _rate_limited(headers, with_token=with_token)
+        limit = read_limit(headers)
+        bucket, seconds = limit.bucket if limit else "", resumes_in_seconds(headers)
+        return rate_limited(bucket, seconds, with_token=with_token)
     if code == "GatedRepo":
         return _gated(subject, with_token=with_token)
     if code in ("RevisionNotFound", "EntryNotFound"):
@@ -85,6 +72,19 @@ def unreachable(subject: Subject, reason: str) -> Unreachable:
         f"{subject.endpoint or 'The hub'} could not be reached",
         f"{subject}: {reason}",
         "check the network and the proxy; what was seen before and the snapshot work with --offline",
+    )
+
+
+def rate_limited(bucket: str, seconds: float | None, *, with_token: bool) -> RateLimited:
+    """The limit of a bucket is reached, for so long."""
+    when = (
+        "try again in a few minutes" if seconds is None else f"it answers again in {seconds:.0f} s"
+    )
+    return RateLimited(
+        "The hub asks to slow down",
+        f"the limit of “{bucket}” is reached" if bucket else "too many requests",
+        when + ("" if with_token else "; with HF_TOKEN set the limits are higher"),
+        retry_after_seconds=seconds,
     )
 
 
@@ -135,20 +135,3 @@ def _gated(subject: Subject, *, with_token: bool) -> Gated:
         else f"accept the terms at {page}, then set HF_TOKEN (or run: hf auth login)"
     )
     return Gated(f"{subject.model} is gated: its terms must be accepted first", hint=steps)
-
-
-def _rate_limited(headers: Mapping[str, str], *, with_token: bool) -> RateLimited:
-    seconds = resumes_in_seconds(headers)
-    limit = _LIMIT.search(headers.get("ratelimit", ""))
-    account = "" if with_token else "; with HF_TOKEN set the limits are higher"
-    return RateLimited(
-        "The hub asks to slow down",
-        f"the limit of “{limit['bucket']}” is reached" if limit else "too many requests",
-        (
-            f"it answers again in {seconds:.0f} s"
-            if seconds is not None
-            else "try again in a few minutes"
-        )
-        + account,
-        retry_after_seconds=seconds,
-    )

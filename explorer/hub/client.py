@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from explorer import __version__
-from explorer.errors import BadToken, HubError, Offline
-from explorer.hub.answers import RETRIED, Subject, failure, resumes_in_seconds, unreachable
+from explorer.errors import BadToken, HubError, Offline, RateLimited
+from explorer.hub.answers import RETRIED, Subject, failure, rate_limited, unreachable
+from explorer.hub.limits import Limits, bucket_of, resumes_in_seconds
 from explorer.hub.source import Transfer
 from explorer.spans import Span
 
@@ -114,6 +115,7 @@ class Client:
         self._failures = failures
         self._pause = pause
         self._monotonic = monotonic
+        self.limits = Limits(monotonic)
         self._pools: _Pools | None = None
         self._authorization: dict[str, str] = {}
         self._requests = self._bytes = self._busy = 0
@@ -156,6 +158,10 @@ class Client:
             url, params = answer.redirect, ()
         raise unreachable(subject, f"more than {MOST_REDIRECTS} redirects")
 
+    def refuse(self, url: str, seconds: float) -> RateLimited:
+        """The error for a request that is not sent since the hub would refuse it for so long."""
+        return rate_limited(bucket_of(url), seconds, with_token=bool(self._authorization))
+
     def is_own(self, url: str) -> bool:
         """Whether an address is the hub's own, where the token may go."""
         return _origin(url) == self._origin
@@ -176,11 +182,13 @@ class Client:
         """One request and its answer, whatever its status; faults and overload are retried.
 
         With a ``span``, its bytes are asked for, and the body holds them alone even if the server
-        sends the whole file; the connection is then dropped. Raises Unreachable and Offline.
+        sends the whole file; the connection is then dropped. Raises Unreachable and Offline, and
+        RateLimited without asking while the hub is known to refuse.
         """
         import httpx2
 
         self._refuse_if_down(url, subject)
+        await self._mind_limits(url)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 answer = await self._once(url, subject, params, span, limit)
@@ -198,6 +206,14 @@ class Client:
                 return answer
             await self._pause(wait)
         raise unreachable(subject, f"{_ATTEMPTS} attempts failed")
+
+    async def _mind_limits(self, url: str) -> None:
+        """Wait a little for the hub to answer again, and refuse to wait for long."""
+        wait = self.limits.wait_seconds(bucket_of(url)) if self.is_own(url) else 0.0
+        if wait > _PATIENCE_SECONDS:
+            raise self.refuse(url, wait)
+        if wait:
+            await self._pause(wait)
 
     def _refuse_if_down(self, url: str, subject: Subject) -> None:
         """A hub that could not be reached a moment ago is not waited for again."""
@@ -235,6 +251,8 @@ class Client:
                 self._end()
         links = {str(name): str(link.get("url", "")) for name, link in response.links.items()}
         lower = {name.lower(): value for name, value in response.headers.items()}
+        if http is pools.own:
+            self.limits.note(url, response.status_code, lower)
         return Answer(response.status_code, lower, body, str(response.url), links)
 
     async def _receive(

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 
 from explorer.errors import HubError, Missing, Offline, RateLimited, Unreachable
-from explorer.hub.source import ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
 from explorer.spans import Reading, T
 
 _NO_ANSWER = (Unreachable, Offline, RateLimited)
@@ -68,6 +68,16 @@ class Fallback:
         async for page in self._secondary.search(query):
             self._latest = self._secondary
             yield page
+
+    async def config(self, listing: Listing) -> str | None:
+        """config.json from the primary; from the secondary if the other can't be reached."""
+        try:
+            return await self._primary.config(listing)
+        except (Unreachable, Offline) as failure:
+            text = await self._secondary.config(listing)
+            if text is None:
+                raise failure from None
+            return text
 
     async def repo(self, ref: ModelRef) -> Repo:
         """Look up a model in the primary, else in the secondary."""

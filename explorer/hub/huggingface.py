@@ -8,11 +8,12 @@ from urllib.parse import quote
 from explorer.errors import FileNotFound, HubError, Offline, RateLimited, Unreachable
 from explorer.hub.answers import Subject, unreachable
 from explorer.hub.client import Answer, Client, Params
+from explorer.hub.limits import FILES
 from explorer.hub.listings import read_listing, read_siblings, read_tree
 from explorer.hub.names import DEFAULT_ENDPOINT, endpoint_from_environment
 from explorer.hub.ranges import RangedReader, run
 from explorer.hub.sharded import read_sharded
-from explorer.hub.source import ModelRef, Page, Query, Repo, RepoFile, Sort, Transfer
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Sort, Transfer
 from explorer.spans import Reading, Span, T
 
 EXPANDED = (
@@ -31,6 +32,10 @@ _SORTS: Mapping[Sort, str] = {
     "updated": "lastModified",
     "created": "createdAt",
 }
+BACKGROUND_SHARE = 0.5
+"""Of a window of the hub's limits: so much may go to what nobody waits for, the rest is kept free."""
+_LARGEST_CONFIG = 4 << 20
+_EXCHANGES_A_FILE = 2  # a small file is answered with a redirect, and both are counted
 _PAGE_ROWS = 50
 _LARGEST_PAGE_ROWS = 100
 _LARGEST_LISTING = 64 << 20
@@ -69,6 +74,7 @@ class HuggingFace:
         )
         self._ranges = RangedReader(self._client)
         self._row_details = 0
+        self._configs_in_flight = 0
 
     @property
     def title(self) -> str:
@@ -88,7 +94,7 @@ class HuggingFace:
         """List models; each page of the hub is asked for when the one before is used up."""
         remaining = query.limit
         url, params = f"{self.endpoint}/api/models", _search_params(query)
-        following: str | None = None
+        following = query.start if query.start and self._client.is_own(query.start) else None
         while remaining is None or remaining > 0:
             items, answer = await self._listing(following or url, () if following else params)
             rows = tuple(row for item in items if (row := read_listing(item)) is not None)
@@ -96,9 +102,32 @@ class HuggingFace:
             remaining = None if remaining is None else remaining - len(rows)
             following = self._following(answer)
             more = following is not None and (remaining is None or remaining > 0)
-            yield Page(rows, more)
+            yield Page(rows, more, following=following or "" if more else "")
             if not more:
                 return
+
+    async def config(self, listing: Listing) -> str | None:
+        """config.json at the commit that was listed, in one look at a small file.
+
+        Raises RateLimited once ``BACKGROUND_SHARE`` of the present window is used up.
+        """
+        revision = quote(listing.sha or "main", safe="")
+        url = f"{self.endpoint}/{quote(listing.id)}/resolve/{revision}/config.json"
+        pending = _EXCHANGES_A_FILE * self._configs_in_flight
+        wait = self._client.limits.wait_seconds(
+            FILES, keep=1 - BACKGROUND_SHARE, in_flight=pending + _EXCHANGES_A_FILE - 1
+        )
+        if wait:
+            raise self._client.refuse(url, wait)
+        self._configs_in_flight += 1
+        subject = Subject(listing.id, listing.sha, "config.json", self.endpoint)
+        try:
+            answer = await self._client.get(url, subject, limit=_LARGEST_CONFIG)
+        except FileNotFound:
+            return None
+        finally:
+            self._configs_in_flight -= 1
+        return answer.body.decode(errors="replace")
 
     async def repo(self, ref: ModelRef) -> Repo:
         """Look up a model in one request; one more a thousand files if the answer has no sizes."""
@@ -213,7 +242,20 @@ def _search_params(query: Query) -> Params:
         ("author", query.author or ""),
         ("pipeline_tag", query.task or ""),
         *(("filter", tag) for tag in query.tags),
+        ("num_parameters", _billions(query.parameters_least, query.parameters_most)),
+        ("gated", "" if query.gated is None else str(query.gated).lower()),
         ("sort", _SORTS[query.sort]),
         ("limit", str(rows)),
     )
     return tuple((name, value) for name, value in params if value)
+
+
+def _billions(least: int | None, most: int | None) -> str:
+    """A range as the hub takes it, ``min:6B,max:128B``: whole billions, none of the range left out."""
+    billion = 1_000_000_000
+    bounds = []
+    if least is not None and least >= billion:
+        bounds.append(f"min:{least // billion}B")
+    if most is not None:
+        bounds.append(f"max:{max(-(-most // billion), 1)}B")
+    return ",".join(bounds)

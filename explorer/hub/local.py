@@ -54,13 +54,21 @@ class Local:
     async def search(self, query: Query) -> AsyncIterator[Page]:
         """List models by name, or the latest written first with ``sort="updated"``.
 
-        Tasks and tags are not known of files and do not filter.
+        Tasks, tags, counts and gates are not known of files and do not filter.
         """
         rows = await asyncio.to_thread(self._list, query)
-        rows = rows[: query.limit]
+        begun = int(query.start) if query.start.isdecimal() else 0
+        rows = rows[begun:][: query.limit]
         for start in range(0, max(len(rows), 1), _PAGE_ROWS):
             page = tuple(rows[start : start + _PAGE_ROWS])
-            yield Page(page, more=start + _PAGE_ROWS < len(rows))
+            more = start + _PAGE_ROWS < len(rows)
+            yield Page(page, more, following=str(begun + start + _PAGE_ROWS) if more else "")
+
+    async def config(self, listing: Listing) -> str | None:
+        """config.json of the model at a path."""
+        model = await asyncio.to_thread(self._model, ModelRef(listing.id))
+        place = model.places.get("config.json")
+        return None if place is None else await asyncio.to_thread(_read_text, place)
 
     async def repo(self, ref: ModelRef) -> Repo:
         """The model at a path and its files; for one shard, all the shards of its model."""
@@ -110,14 +118,9 @@ class Local:
 
     def _text(self, repo: Repo, path: str) -> str | None:
         place = self._model(repo.ref).places.get(path)
-        try:
-            if place is None or place.stat().st_size > LARGEST_TEXT:
-                return None
-            body = place.read_bytes()
-        except OSError as fault:
-            raise _failure(path, fault) from fault
-        self._read_bytes += len(body)
-        return body.decode(errors="replace")
+        text = _read_text(place) if place is not None else None
+        self._read_bytes += len(text or "")
+        return text
 
     def _drive(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
         place = self._model(repo.ref).places.get(file.path)
@@ -162,6 +165,16 @@ def _config(path: Path | None) -> Mapping[str, object]:
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _read_text(place: Path) -> str | None:
+    """A small file; None if it is not small."""
+    try:
+        if place.stat().st_size > LARGEST_TEXT:
+            return None
+        return place.read_bytes().decode(errors="replace")
+    except OSError as fault:
+        raise _failure(place.name, fault) from fault
 
 
 def _content_hash(place: Path) -> str | None:

@@ -14,7 +14,9 @@ _SILENT = asdict(Listing(id=""))
 
 def encode_page(page: Page) -> bytes:
     """A page of a listing, without its age."""
-    return _encode({"rows": [_row(row) for row in page.rows], "more": page.more})
+    return _encode(
+        {"rows": [_row(row) for row in page.rows], "more": page.more, "following": page.following}
+    )
 
 
 def decode_page(body: bytes, age_seconds: float) -> Page | None:
@@ -22,7 +24,8 @@ def decode_page(body: bytes, age_seconds: float) -> Page | None:
     try:
         content = json.loads(body)
         rows = tuple(_listing(row) for row in content["rows"])
-        return Page(rows, bool(content["more"]), age_seconds)
+        following = str(content.get("following", ""))
+        return Page(rows, bool(content["more"]), age_seconds, following)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

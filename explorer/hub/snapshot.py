@@ -15,7 +15,7 @@ from explorer.errors import FileNotFound, ModelNotFound, RevisionNotFound
 from explorer.hub.layout import Shard, component_index, component_shards, index_json
 from explorer.hub.snapshot_codec import Contents, open_snapshot
 from explorer.hub.snapshot_rows import Rows
-from explorer.hub.source import ModelRef, Page, Query, Repo, RepoFile, Transfer
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Transfer
 from explorer.spans import Reading, Span, T, drive
 
 PAGE = 100
@@ -67,13 +67,22 @@ class Snapshot:
         When a model was updated is not known either: newest first stands in.
         """
         rows = await asyncio.to_thread(self._opened)
-        found = rows.found(query)
+        begun = int(query.start) if query.start.isdecimal() else 0
+        found = rows.found(query)[begun:]
         if query.limit is not None:
             found = found[: query.limit]
         age = self._age_seconds()
         for start in range(0, max(len(found), 1), PAGE):
             page = tuple(rows.listing(row) for row in found[start : start + PAGE])
-            yield Page(page, start + PAGE < len(found), age)
+            more = start + PAGE < len(found)
+            yield Page(page, more, age, str(begun + start + PAGE) if more else "")
+
+    async def config(self, listing: Listing) -> str | None:
+        """config.json of a model whose files are here; None for others."""
+        contents = (await asyncio.to_thread(self._opened)).contents
+        if listing.id not in contents.places:
+            return None
+        return contents.texts(listing.id).texts.get("config.json")
 
     async def repo(self, ref: ModelRef) -> Repo:
         """A model with its files. Raises ModelNotFound for one that is not here, or only listed."""

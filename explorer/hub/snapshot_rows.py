@@ -94,6 +94,8 @@ class Rows:
             all(word in name for word in query.text.lower().split())
             and (query.author is None or name.partition("/")[0] == query.author.lower())
             and query.task in {None, row.task}
+            and query.gated in {None, False}  # no row of the snapshot says that it is gated
+            and _within(row.parameters, query)
             and (not query.tags or set(query.tags) <= set(self._tags(row)))
         )
 
@@ -112,6 +114,14 @@ class Rows:
                 name: row.id for row in reversed(self.contents.rows) for name in row.gguf_repos
             }
         return self._bases
+
+
+def _within(parameters: int | None, query: Query) -> bool:
+    """Whether a count is in the range that is asked for; an unknown one is only where none is."""
+    if parameters is None:
+        return query.parameters_least is None and query.parameters_most is None
+    least, most = query.parameters_least, query.parameters_most
+    return (least is None or parameters >= least) and (most is None or parameters <= most)
 
 
 def _conversion(name: str) -> Row:

@@ -39,6 +39,13 @@ class Query:
     sort: Sort = "trending"
     limit: int | None = None
     """At most this many rows; None for all there are."""
+    parameters_least: int | None = None
+    """Only models known to have at least so many; a source may let a few others through."""
+    parameters_most: int | None = None
+    gated: bool | None = None
+    """Only gated models, or only those that are not; None for both."""
+    start: str = ""
+    """``following`` of a page that came before: the listing goes on behind that page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,9 @@ class Page:
     more: bool
     age_seconds: float = 0.0
     """How long ago the source itself gave this; 0 for a live answer."""
+    following: str = ""
+    """Where the next page begins, understood by the source alone; empty where it can't go on in the
+    middle, or at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +170,14 @@ class Source(Protocol):
 
     def search(self, query: Query) -> AsyncIterator[Page]:
         """List models page by page. Closing the iterator early costs nothing further."""
+        ...
+
+    async def config(self, listing: Listing) -> str | None:
+        """config.json of a listed model, without looking the model up; None if it has none.
+
+        Meant to be asked in the background for many rows: it may raise RateLimited while there is still
+        room in the hub's limits, which is kept for what a person asks for.
+        """
         ...
 
     async def repo(self, ref: ModelRef) -> Repo:

@@ -4,13 +4,13 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
-from explorer.errors import Offline, RateLimited, Unreachable
+from explorer.errors import Gated, Missing, Offline, RateLimited, Unreachable
 from explorer.hub.ranges import run
 from explorer.hub.records import decode_page, decode_repo, encode_page, encode_repo
-from explorer.hub.source import ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
-from explorer.hub.store import Store
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
+from explorer.hub.store import Store, StoredAnswer
 from explorer.spans import Reading, Span, T
 
 FRESH_SECONDS = 15 * 60.0
@@ -18,7 +18,8 @@ FRESH_SECONDS = 15 * 60.0
 
 _NO_ANSWER = (Unreachable, RateLimited, Offline)
 """When an old answer is better than none."""
-_MOST_STORED_PAGES = 1_000
+_MOST_STORED_PAGES = 10_000
+_CONFIG = "config.json"
 
 
 class Stored:
@@ -68,18 +69,45 @@ class Stored:
     async def search(self, query: Query) -> AsyncIterator[Page]:
         """List models from the store while its pages are fresh, and from the source from there on."""
         shown: set[str] = set()
-        number = 0
-        while (page := self._page(query, number)) and page.age_seconds <= self._fresh_seconds:
+        place = _Place(query.start)
+        while (page := self._page(query, place)) and page.age_seconds <= self._fresh_seconds:
             self._cached += 1
             shown |= {row.id for row in page.rows}
-            number += 1
             yield page
-            if not page.more or number == _MOST_STORED_PAGES:
+            if not page.more or place.number == _MOST_STORED_PAGES:
                 return
-        async for page in self._search_live(query, number):
+            place = place.behind(page)
+        async for page in self._search_live(query, place):
             # The ranking may have moved since the pages before were stored.
             yield replace(page, rows=tuple(row for row in page.rows if row.id not in shown))
             shown |= {row.id for row in page.rows}
+
+    async def config(self, listing: Listing) -> str | None:
+        """config.json, once for each commit; that there is none, and a refusal, are remembered too.
+
+        Without a commit, and for a refusal, as long as an answer is fresh.
+        """
+        key = self._config_key(listing.id, listing.sha)
+        answer = self._store.get_answer(key)
+        if answer and (listing.sha or self._is_fresh(answer)):
+            self._cached += 1
+            return answer.body.decode(errors="replace") or None
+        refused = self._key("refused", listing.id)
+        refusal = self._store.get_answer(refused)
+        if refusal and self._is_fresh(refusal):
+            self._cached += 1
+            raise Gated(f"{listing.id} did not show its files a moment ago")
+        try:
+            text = await self._source.config(listing)
+        except Missing:
+            self._store.put_answer(refused, b"refused")
+            raise
+        except (Unreachable, Offline):
+            if answer is None:
+                raise
+            return answer.body.decode(errors="replace") or None
+        self._store.put_answer(key, (text or "").encode())
+        return text
 
     async def repo(self, ref: ModelRef) -> Repo:
         """Look up a model: free while fresh, and as it was when the source cannot be reached."""
@@ -111,9 +139,16 @@ class Stored:
         if answer:
             self._cached += 1
             return answer.body.decode(errors="replace")
+        config_key = self._config_key(repo.listing.id, repo.commit)
+        listed = self._store.get_answer(config_key) if path == _CONFIG and repo.commit else None
+        if listed and listed.body:
+            self._cached += 1
+            return listed.body.decode(errors="replace")
         text = await self._source.text(repo, path)
         if text is not None:
             self._store.put_answer(key, text.encode())
+            if path == _CONFIG and repo.commit:
+                self._store.put_answer(config_key, text.encode())
         return text
 
     async def read(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
@@ -148,18 +183,24 @@ class Stored:
             await asyncio.to_thread(self._store.put_answer, key, body)
         return headers
 
-    async def _search_live(self, query: Query, skipped: int) -> AsyncIterator[Page]:
-        """Pages from the source, stored as they come; old ones where it fails."""
-        number = 0
+    async def _search_live(self, query: Query, place: "_Place") -> AsyncIterator[Page]:
+        """Pages from the source, stored as they come; old ones where it fails.
+
+        A source that can't go on in the middle is read from its beginning, unseen.
+        """
+        live = _Place(query.start)
+        asked = query
+        if place.start:
+            live, asked = place, replace(query, start=place.start, limit=place.left(query))
         try:
-            async for page in self._source.search(query):
-                self._store.put_answer(self._page_key(query, number), encode_page(page))
-                number += 1
-                if number > skipped:
+            async for page in self._source.search(asked):
+                self._store.put_answer(self._page_key(query, live), encode_page(page))
+                if live.number >= place.number:
                     yield page
+                live = live.behind(page)
         except _NO_ANSWER:
-            number = max(number, skipped)
-            old = self._page(query, number)
+            place = max(live, place, key=lambda where: where.number)
+            old = self._page(query, place)
             if old is None:
                 raise
         else:
@@ -167,11 +208,11 @@ class Stored:
         while old is not None:
             self._cached += 1
             yield old
-            number += 1
-            old = self._page(query, number) if old.more else None
+            place = place.behind(old)
+            old = self._page(query, place) if old.more else None
 
-    def _page(self, query: Query, number: int) -> Page | None:
-        answer = self._store.get_answer(self._page_key(query, number))
+    def _page(self, query: Query, place: "_Place") -> Page | None:
+        answer = self._store.get_answer(self._page_key(query, place))
         if answer is None:
             return None
         return decode_page(answer.body, max(self._clock() - answer.stored, 0.0))
@@ -201,11 +242,37 @@ class Stored:
         ]
         return bool(shards) and all(self._store.has_beginning(identity) for identity in shards)
 
-    def _page_key(self, query: Query, number: int) -> str:
-        return self._key("page", json.dumps(asdict(query), sort_keys=True), str(number))
+    def _is_fresh(self, answer: StoredAnswer) -> bool:
+        return self._clock() - answer.stored <= self._fresh_seconds
+
+    def _page_key(self, query: Query, place: "_Place") -> str:
+        asked = asdict(replace(query, start=""))
+        position = place.start or str(place.number)
+        return self._key("page", json.dumps(asked, sort_keys=True), position)
+
+    def _config_key(self, model: str, commit: str | None) -> str:
+        return self._key("config", model, commit)
 
     def _key(self, *parts: str | None) -> str:
         return json.dumps([self._scope, self._source.name, *parts])
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A page of a listing: where it begins, for sources that can go on there, and the how manieth it is."""
+
+    start: str = ""
+    number: int = 0
+    rows: int = 0
+    """Before it."""
+
+    def behind(self, page: Page) -> "_Place":
+        """Where the page after this one is."""
+        return _Place(page.following, self.number + 1, self.rows + len(page.rows))
+
+    def left(self, query: Query) -> int | None:
+        """How many rows are still wanted from here on."""
+        return None if query.limit is None else max(query.limit - self.rows, 0)
 
 
 def _identity(repo: Repo, file: RepoFile) -> str | None:

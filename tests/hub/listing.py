@@ -133,7 +133,19 @@ def matches(repo: HubRepo, query: dict[str, list[str]]) -> bool:
         and query.get("pipeline_tag", [repo.task])[0] == repo.task
         and (not gated or (gated == "true") == (repo.gated is not None))
         and all(tag in repo.listed_tags for tag in wanted_tags)
+        and _in_range(repo, query.get("num_parameters", [""])[0])
     )
+
+
+def _in_range(repo: HubRepo, wanted: str) -> bool:
+    """``min:6B,max:128B`` over the total that the hub shows; a model without one is in no range."""
+    counted = (repo.safetensors or repo.gguf or {}).get("total")
+    for bound in filter(None, wanted.split(",")):
+        side, _, text = bound.partition(":")
+        limit = float(text[:-1]) * {"K": 1e3, "M": 1e6, "B": 1e9}[text[-1]]
+        if counted is None or (counted < limit if side == "min" else counted > limit):
+            return False
+    return True
 
 
 def model_json(repo: HubRepo, request: Request, commit: str, files: Iterable[HubFile]) -> Answer:
