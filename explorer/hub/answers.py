@@ -19,6 +19,15 @@ from explorer.errors import (
 )
 from explorer.hub.limits import read_limit, resumes_in_seconds
 
+__all__ = [
+    "RETRIED",
+    "Subject",
+    "failure",
+    "rate_limited",
+    "resumes_in_seconds",
+    "unreachable",
+]
+
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _BAD_CREDENTIALS = "Invalid credentials in Authorization header"
 _DISABLED = "Access to this resource is disabled."

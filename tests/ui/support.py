@@ -132,6 +132,10 @@ class Shelf:
             self.pages += 1
             yield Page(found[start : start + self.page_rows], start + self.page_rows < len(found))
 
+    async def config(self, listing: Listing) -> str | None:
+        data = self.files.get(listing.id, {}).get("config.json")
+        return None if data is None else data.decode()
+
     async def repo(self, ref: ModelRef) -> Repo:
         if self.error is not None:
             raise self.error
