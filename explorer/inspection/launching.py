@@ -1,0 +1,195 @@
+"""The commands for an opened model: what to download, and how to run it as it was judged."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePath
+
+from explorer.fit.launch import Command, Launch, Published, plan_launch
+from explorer.fit.values import Answer
+from explorer.hub.disk import download_folder, free_bytes
+from explorer.hub.source import RepoFile
+from explorer.inspection.fitting import subject
+from explorer.inspection.model import Model
+from explorer.weights.layout import FileGroup
+
+BESIDE = (
+    "*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "*.py", "*.safetensors.index.json",
+)  # fmt: skip
+"""What engines read beside weights: configuration, tokenizer, chat template, code of the model."""
+_FEW = 6
+"""So many files are named one by one."""
+_SHARDED = "-of-"
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """What is to be fetched, and whether there is room for it."""
+
+    command: Command
+    files: tuple[str, ...]
+    """Exactly what the command fetches."""
+    size_bytes: int
+    free_bytes: int | None
+    """On the disk of the hub's cache; None if that is not known."""
+
+    @property
+    def has_room(self) -> bool | None:
+        """Whether the disk holds it; None if its room is not known."""
+        return None if self.free_bytes is None else self.free_bytes >= self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Everything a person types to run a model as it was judged."""
+
+    download: Download | None
+    """None for a model that is on this disk."""
+    launch: Launch
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines in order; of the last ones any that serves the purpose."""
+        first = (self.download.command.line,) if self.download else ()
+        steps = (*self.launch.preparation, *self.launch.commands)
+        return (*first, *(step.line for step in steps))
+
+
+def commands_for(model: Model, answer: Answer) -> Commands:
+    """The commands for one answer about a model: ``answer`` of the inspection, or a cell of its grid.
+
+    Raises as ``subject`` does.
+    """
+    quantization = answer.scenario.quantization or ""
+    group = _group_of(model, quantization)
+    stored = model.checkpoint.format == "gguf" or _is_stored(model, quantization)
+    found = subject(model, answer.scenario)
+    weights = next(
+        (option for option in found.options if option.quantization == quantization),
+        found.options[0],
+    )
+    published = _published(model, group, quantization, stored=stored)
+    launch = plan_launch(published, found.architecture, weights, answer)
+    download = None if published.local else _download(model, group, launch)
+    return Commands(download, launch)
+
+
+def _is_stored(model: Model, quantization: str) -> bool:
+    """Whether a checkpoint's own files are this quantization: packed, or 16 bits as it was published."""
+    counts = model.checkpoint.counts
+    if model.checkpoint.quantization is not None:
+        return _size_name(model) == quantization or quantization == "FP8"
+    main = max(counts.bytes_by_dtype, key=lambda dtype: counts.bytes_by_dtype[dtype], default="")
+    return quantization in {"BF16", "F16"} and main in {"BF16", "F16"}
+
+
+def _size_name(model: Model) -> str:
+    """What the planner calls a packed checkpoint."""
+    quantization = model.checkpoint.quantization
+    return quantization.description.partition(",")[0] if quantization else ""
+
+
+def _group_of(model: Model, quantization: str) -> FileGroup:
+    """The files of a quantization of a GGUF repository, or those that were read."""
+    own = model.reading[0]
+    if model.checkpoint.format != "gguf" or quantization in {own.label, own.name}:
+        return own
+    named = (
+        group
+        for group in model.layout.groups
+        if group.format == "gguf"
+        and group.purpose == "weights"
+        and quantization in {group.label, group.name}
+    )
+    return next(named, own)
+
+
+def _published(model: Model, group: FileGroup, quantization: str, *, stored: bool) -> Published:
+    ref, listing = model.repo.ref, model.repo.listing
+    local = bool(listing.provenance.startswith("on disk"))
+    unique = group.label is not None and group.name == group.label
+    first = group.files[0]
+    if local:
+        path = PurePath(ref.id)
+        first = str(path) if path.name == PurePath(first).name else str(path / first)
+    return Published(
+        id=ref.id if local else listing.id,
+        revision=ref.revision,
+        local=local,
+        format=model.checkpoint.format,
+        quantization=quantization,
+        stored=stored,
+        label=group.label if unique else None,
+        first_file=first,
+        split=len(group.files) > 1,
+        projector=any(other.purpose == "projector" for other in model.layout.groups),
+    )
+
+
+def _download(model: Model, group: FileGroup, launch: Launch) -> Download:
+    files = model.repo.files
+    groups = [group] if model.checkpoint.format == "gguf" else list(model.reading)
+    wanted = {path for one in groups for path in one.files}
+    if model.checkpoint.format != "gguf":
+        folders = {PurePath(path).parent for path in wanted}
+        wanted |= {file.path for file in files if _is_beside(file.path, folders)}
+    patterns = patterns_for(wanted, [file.path for file in files])
+    options = [item for pattern in patterns for item in ("--include", pattern)]
+    if model.repo.ref.revision:
+        options += ["--revision", model.repo.ref.revision]
+    name = model.repo.listing.id
+    if launch.preparation and launch.preparation[0].program == "python":
+        options += ["--local-dir", name.rpartition("/")[2]]
+    sizes = _sizes(files)
+    return Download(
+        command=Command("hf", ("download", name, *options), purpose="download"),
+        files=tuple(sorted(wanted)),
+        size_bytes=sum(sizes[path] for path in wanted),
+        free_bytes=free_bytes(download_folder()),
+    )
+
+
+def _sizes(files: Iterable[RepoFile]) -> dict[str, int]:
+    return {file.path: file.size_bytes for file in files}
+
+
+def _is_beside(path: str, folders: set[PurePath]) -> bool:
+    """Whether a small file stands with the weights, or at the top."""
+    parent = PurePath(path).parent
+    if parent not in folders and parent != PurePath():
+        return False
+    return any(fnmatchcase(PurePath(path).name, pattern) for pattern in BESIDE)
+
+
+def patterns_for(wanted: Iterable[str], files: Sequence[str]) -> tuple[str, ...]:
+    """The fewest readable patterns for ``hf download --include`` that match these files and no others.
+
+    ``*`` matches across folders there. Files that no pattern tells apart are named in full.
+    """
+    left = set(wanted)
+    whole = set(wanted)
+    if len(left) <= _FEW:
+        return tuple(_literal(path) for path in sorted(left))
+    chosen: list[str] = []
+    for pattern in (*BESIDE, *_shard_patterns(left)):
+        matched = {path for path in files if fnmatchcase(path, pattern)}
+        if matched and matched <= whole and matched & left:
+            chosen.append(pattern)
+            left -= matched
+    return (*chosen, *(_literal(path) for path in sorted(left)))
+
+
+def _shard_patterns(paths: Iterable[str]) -> list[str]:
+    """``model-*-of-00016.safetensors`` for numbered files."""
+    found: dict[str, None] = {}
+    for path in sorted(paths):
+        head, separator, tail = path.rpartition(_SHARDED)
+        stem, dash, number = head.rpartition("-")
+        if separator and dash and number.isdigit():
+            found[f"{_literal(stem)}-*{_SHARDED}{_literal(tail)}"] = None
+    return list(found)
+
+
+def _literal(path: str) -> str:
+    """A path that as a pattern matches itself alone."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
