@@ -158,10 +158,12 @@ async def test_a_failed_shard_leaves_the_others_and_can_be_read_again() -> None:
         await settled(pilot)
         assert "9 tensors" in shown(app)
         assert "1 file failed: R to retry" in shown(app)
+        assert "in 8 tensors" in shown(app)
         source.failing = set()
         await pilot.press("R")
         await settled(pilot)
         assert "16 tensors" in shown(app)
+        assert "in 15 tensors" in shown(app)
         assert "!" not in lines(app)[-2]
 
 

@@ -54,7 +54,7 @@ class MachineScreen(Screen[None]):
         Binding(
             "d",
             "detected",
-            "This machine",
+            "Detected",
             id="machine.detected",
             tooltip="Judge for this machine again",
         ),

@@ -152,7 +152,7 @@ class ModelsScreen(Screen[None]):
             chips = Chips()
             chips.chips = self._filters()
             yield chips
-        yield VirtualTable(COLUMNS, widget_id="models")
+        yield VirtualTable(COLUMNS, empty=self.listed.nothing, widget_id="models")
         yield Preview()
         yield Status()
         yield Footer()

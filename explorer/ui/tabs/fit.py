@@ -46,7 +46,7 @@ class FitTab(Widget):
     FitTab MemoryBar { margin: 1 0 0 0; }
     FitTab #fit-cell { margin: 1 0 0 0; height: auto; }
     FitTab Facts { margin: 1 0 0 0; }
-    FitTab #fit-why { height: 45%; border-top: solid $panel; display: none; }
+    FitTab #fit-why { height: 38%; border-top: solid $panel; display: none; }
     FitTab.-why #fit-why { display: block; }
     """
     HELP = """

@@ -243,11 +243,12 @@ class WeightsTab(Widget):
         shown = self._shown
         self.table.show_empty(self._nothing())
         self.table.sorted_by = (shown.view.sort, shown.view.descending)
-        if not shown.view.tree:
+        if shown.view.tree:
+            filtered = bool(shown.view.filter) and len(shown.indices) <= OPENED_BY_FILTER
+            self.table.rows = self._opened.flatten(shown.roots, everything=filtered)
+        else:
             self.table.rows = TensorRows(shown.table, shown.indices)
-            return
-        filtered = bool(shown.view.filter) and len(shown.indices) <= OPENED_BY_FILTER
-        self.table.rows = self._opened.flatten(shown.roots, everything=filtered)
+        self._describe()  # the row under the cursor may have grown
 
     def _account(self) -> Content:
         """How much is shown, and how many files are still to come."""
