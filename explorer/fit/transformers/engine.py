@@ -1,0 +1,166 @@
+"""transformers as the planner sees it: defaults, plans and reasons."""
+
+from dataclasses import replace
+
+from explorer.errors import UsageError
+from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.transformers import VERSION
+from explorer.fit.transformers.cache import cached_tokens, kv_bytes
+from explorer.fit.transformers.demand import Demand, Settings, demand
+from explorer.fit.transformers.placement import RESERVE_BYTES, place
+from explorer.fit.values import Memory, Plan, Reason, Scenario, Speed
+from explorer.fit.weight_map import WeightMap
+from explorer.hardware.machine import Machine
+from explorer.units import memory
+
+DEFAULT_CONTEXT = 8192
+KV_DTYPES = ("auto", "bfloat16", "float16")
+_SAME_TYPE = {"f16": "float16", "fp16": "float16", "bf16": "bfloat16"}
+_SOURCE = f"transformers {VERSION}"
+
+
+class Transformers:
+    """``AutoModelForCausalLM.from_pretrained(..., device_map="auto").generate`` with its defaults."""
+
+    def resolve(
+        self, architecture: Architecture, scenario: Scenario
+    ) -> tuple[Scenario, tuple[str, ...]]:
+        """Defaults filled in, and what had to be supposed. Raises UsageError for a KV type it has not."""
+        limit = architecture.context_tokens
+        context = scenario.context_tokens or min(DEFAULT_CONTEXT, limit or DEFAULT_CONTEXT)
+        kv_dtype = (scenario.kv_dtype or "auto").lower()
+        kv_dtype = _SAME_TYPE.get(kv_dtype, kv_dtype)
+        if kv_dtype not in KV_DTYPES:
+            raise UsageError(
+                f"transformers' cache has the model's own type, not “{scenario.kv_dtype}”",
+                hint=f"choose one of {', '.join(KV_DTYPES)}",
+            )
+        reserve = scenario.reserve_bytes
+        resolved = replace(
+            scenario,
+            context_tokens=context,
+            sequences=max(scenario.sequences, 1),
+            kv_dtype=kv_dtype,
+            batch_tokens=scenario.batch_tokens or context,
+            reserve_bytes=RESERVE_BYTES if reserve is None else reserve,
+        )
+        return resolved, _assumptions(architecture, scenario, resolved)
+
+    def plan(
+        self, architecture: Architecture, weights: WeightMap, machine: Machine, scenario: Scenario
+    ) -> Plan:
+        """The best placement of a resolved scenario. Raises UsageError for a diffusion pipeline."""
+        return place(
+            self.needs(architecture, weights, scenario), machine, scenario.reserve_bytes or 0
+        )
+
+    def needs(self, architecture: Architecture, weights: WeightMap, scenario: Scenario) -> Demand:
+        """What the model needs, before it is placed."""
+        if architecture.kind == "diffusion":
+            raise UsageError("transformers runs language models, and this is a diffusion pipeline")
+        return demand(architecture, weights, settings_of(scenario))
+
+    def reasons(
+        self, architecture: Architecture, weights: WeightMap, plan: Plan, scenario: Scenario
+    ) -> tuple[Reason, ...]:
+        """Why each part of the plan is as large as it is."""
+        settings = settings_of(scenario)
+        total = sum((placed.memory for placed in plan.placement), Memory())
+        return (
+            _weights(weights, total),
+            *_caches(architecture, settings),
+            *_states(architecture, settings, total),
+            Reason(
+                "compute", memory(total.compute),
+                "tokens of a step x (4 x hidden + the widest layer) x 2 bytes + scores or mask",
+                f"{settings.step_tokens:,} tokens, hidden {architecture.hidden:,}, "
+                f"{'fused' if settings.fused_attention else 'eager'} attention",
+                f"{_SOURCE}: a whole prompt at once, unless prefill_chunk_size is set",
+            ),
+            Reason(
+                "overhead", memory(total.overhead),
+                "460 MiB a device + 600 MiB on the host + 5 % of cache and activations",
+                f"{len(plan.placement)} places",
+                "usual: a context of 0.3 to 0.6 GiB, fragments of 2 to 10 %",
+            ),
+        )  # fmt: skip
+
+    def speed(
+        self, architecture: Architecture, weights: WeightMap, machine: Machine, plan: Plan
+    ) -> Speed:
+        """None: there are no measured runs of transformers to rest a figure on."""
+        del architecture, weights, machine, plan
+        return Speed(None, None, "No measured runs of transformers: no figure is given.")
+
+
+def settings_of(scenario: Scenario) -> Settings:
+    """How ``generate`` is called for a resolved scenario."""
+    context = scenario.context_tokens or DEFAULT_CONTEXT
+    return Settings(
+        context_tokens=context,
+        sequences=scenario.sequences,
+        step_tokens=scenario.batch_tokens or context,
+        fused_attention=scenario.flash_attention,
+    )
+
+
+def _weights(weights: WeightMap, total: Memory) -> Reason:
+    return Reason(
+        "weights", memory(total.weights),
+        "sum of the tensors, without multi-token prediction and a tied head's stored copy",
+        f"{weights.quantization}: {memory(weights.total_bytes)} stored",
+        "tensor sizes in the file headers" if weights.exact else "planned by format",
+    )  # fmt: skip
+
+
+def _caches(architecture: Architecture, settings: Settings) -> list[Reason]:
+    counts: dict[tuple[Mixer, int, int], tuple[Layer, int]] = {}
+    for layer, count in architecture.groups:
+        size = kv_bytes(layer, settings.context_tokens)
+        if size:
+            key = (layer.mixer, size, layer.window_tokens or 0)
+            first, before = counts.get(key, (layer, 0))
+            counts[key] = (first, before + count)
+    return [
+        Reason(
+            f"KV cache, {layer.mixer.value}", memory(key[1] * count * settings.sequences),
+            "layers x sequences x tokens x " + ("latent and rotary part" if layer.mixer is Mixer.MLA
+            else "KV heads x width of K and V") + " x 2 bytes",
+            f"{count} layers x {settings.sequences} x "
+            f"{cached_tokens(layer, settings.context_tokens):,} tokens",
+            f"{_SOURCE}, cache_utils.py",
+        )
+        for key, (layer, count) in counts.items()
+    ]  # fmt: skip
+
+
+def _states(architecture: Architecture, settings: Settings, total: Memory) -> list[Reason]:
+    count = sum(count for layer, count in architecture.groups if layer.recurrent)
+    if not count:
+        return []
+    return [
+        Reason(
+            "recurrent state", memory(total.recurrent_state),
+            "layers x sequences x (convolution x 2 bytes + state x 2 or 4)",
+            f"{count} layers x {settings.sequences}",
+            f"{_SOURCE}, cache_utils.py, LinearAttentionLayer",
+        )
+    ]  # fmt: skip
+
+
+def _assumptions(
+    architecture: Architecture, asked: Scenario, scenario: Scenario
+) -> tuple[str, ...]:
+    said = ["Activations and overhead of transformers are estimates; no published run was at hand."]
+    context, limit = scenario.context_tokens or 0, architecture.context_tokens
+    if asked.batch_tokens is None:
+        said.append("A prompt of the whole context is processed at once, as generate does.")
+    if limit and context > limit:
+        said.append(f"The context of {context:,} tokens is beyond the {limit:,} the model states.")
+    if limit is None:
+        said.append("The model does not state its context length.")
+    if scenario.tensor_parallel > 1 or scenario.pipeline_parallel > 1:
+        said.append("Layers are dealt to devices as device_map does: no parallel size was used.")
+    if scenario.gpu_layers is not None:
+        said.append("device_map chooses what stays on the host: the number of layers was not used.")
+    return (*said, *architecture.assumptions)
