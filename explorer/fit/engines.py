@@ -10,6 +10,7 @@ from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.components import Components
 from explorer.fit.llama_cpp.engine import LlamaCpp
+from explorer.fit.transformers.engine import Transformers
 from explorer.fit.values import Engine, Plan, Reason, Scenario
 from explorer.fit.vllm.engine import Vllm
 from explorer.fit.weight_map import WeightMap
@@ -38,7 +39,11 @@ class EngineModel(Protocol):
         """Why each part of the plan is as large as it is."""
 
 
-_ENGINES: dict[Engine, EngineModel] = {"llama.cpp": LlamaCpp(), "vllm": Vllm()}
+_ENGINES: dict[Engine, EngineModel] = {
+    "llama.cpp": LlamaCpp(),
+    "vllm": Vllm(),
+    "transformers": Transformers(),
+}
 _COMPONENTS = Components()
 DEFAULT_ENGINE: Engine = "llama.cpp"
 
