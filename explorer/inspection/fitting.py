@@ -56,21 +56,22 @@ def answer(model: Model, machine: Machine, scenario: Scenario) -> Answer:
     Raises UsageError for a quantization the model is not offered in, and the model's own errors if
     none of its headers could be read.
     """
-    scenario = _with_engine(model, scenario)
-    options = of_model(model, scenario.engine)
-    if not options:
-        raise _first_problem(model)
-    shape = _shape(model)
+    return answer_subject(subject(model, scenario), machine)
+
+
+def answer_subject(found: Subject, machine: Machine) -> Answer:
+    """As ``answer``, for a model that was prepared before: several questions share that work."""
+    scenario, options = found.scenario, found.options
     if scenario.quantization is None:
-        return best(shape, options, machine, scenario)
+        return best(found.architecture, options, machine, scenario)
     wanted = scenario.quantization.lower()
     chosen = next((option for option in options if option.quantization.lower() == wanted), None)
     if chosen is None:
         names = ", ".join(option.quantization for option in options)
         raise UsageError(
-            f"“{scenario.quantization}” is not a quantization of {model.id}", hint=f"choose {names}"
+            f"“{scenario.quantization}” is not a quantization of this model", hint=f"choose {names}"
         )
-    return judge(shape, chosen, machine, scenario)
+    return judge(found.architecture, chosen, machine, scenario)
 
 
 def fit_grid(

@@ -9,7 +9,7 @@ from explorer.fit.launch import Command, Launch, Published, plan_launch
 from explorer.fit.values import Answer
 from explorer.hub.disk import download_folder, free_bytes
 from explorer.hub.source import RepoFile
-from explorer.inspection.fitting import subject
+from explorer.inspection.fitting import Subject
 from explorer.inspection.model import Model
 from explorer.weights.layout import FileGroup
 
@@ -55,15 +55,11 @@ class Commands:
         return (*first, *(step.line for step in steps))
 
 
-def commands_for(model: Model, answer: Answer) -> Commands:
-    """The commands for one answer about a model: ``answer`` of the inspection, or a cell of its grid.
-
-    Raises as ``subject`` does.
-    """
+def commands_for(model: Model, found: Subject, answer: Answer) -> Commands:
+    """The commands for one answer about a model: of ``answer_subject``, or a cell of its grid."""
     quantization = answer.scenario.quantization or ""
     group = _group_of(model, quantization)
     stored = model.checkpoint.format == "gguf" or _is_stored(model, quantization)
-    found = subject(model, answer.scenario)
     weights = next(
         (option for option in found.options if option.quantization == quantization),
         found.options[0],

@@ -1,0 +1,141 @@
+"""What people read of the questions beyond the fit: enough, most, commands, the engine's own word."""
+
+from collections.abc import Sequence
+
+from explorer import units
+from explorer.cli.report import GLYPHS
+from explorer.cli.table import Column, facts, lines
+from explorer.fit.enough import Enough, Setup
+from explorer.fit.most import Most
+from explorer.fit.upgrades import Upgrade
+from explorer.fit.values import Answer, Range, Verdict
+from explorer.inspection.comparing import Comparison, Line
+from explorer.inspection.launching import Commands
+from explorer.safetext import safe_line
+
+
+def most_lines(most: Most, answer: Answer) -> list[str]:
+    """What could be had instead of each of the things asked for."""
+    if answer.verdict is Verdict.TOO_LARGE and most.quantization is None:
+        return facts([("most", "nothing runs here at this context; see --enough")])
+    context = units.tokens(answer.scenario.context_tokens)
+    how = GLYPHS[most.quantization_verdict]
+    return facts(
+        [
+            ("most sequences", f"{most.sequences:,} of {context}" if most.sequences else ""),
+            (
+                "best quality",
+                f"{how} {most.quantization} at {context}" if most.quantization else "",
+            ),
+        ]
+    )
+
+
+def enough_lines(found: Enough, context_tokens: int | None, sequences: int) -> list[str]:
+    """A line a family, smallest first."""
+    wish = f"at least {found.min_tokens_per_second:g}/s, " if found.min_tokens_per_second else ""
+    heading = (
+        f"Enough for {found.quantization}, {wish}{units.tokens(context_tokens)} x {sequences}: "
+        "the smallest of each family"
+    )
+    columns = [
+        Column("Memory", right=True),
+        Column("Machine", flexible=True),
+        Column("Family"),
+        Column("Needs", right=True),
+        Column("Decode", right=True),
+        Column("As large", flexible=True),
+    ]
+    table = lines(columns, [_setup(setup) for setup in found.setups])
+    silent = (
+        [f"no measured speed, so left out: {', '.join(found.without_speed)}"]
+        if found.without_speed
+        else []
+    )
+    if not found.setups:
+        return [heading, "no machine of the catalog is enough", *silent]
+    return [heading, "", *table, *silent]
+
+
+def _setup(setup: Setup) -> tuple[str, ...]:
+    return (
+        units.memory(setup.memory_bytes),
+        setup.machine.name + (" (experts in RAM)" if _offloads(setup) else ""),
+        setup.family,
+        units.memory(setup.answer.memory.total),
+        _speed(setup.answer.speed.decode),
+        ", ".join(setup.alike[:3]) + (", …" if len(setup.alike) > 3 else ""),
+    )
+
+
+def _offloads(setup: Setup) -> bool:
+    return setup.answer.verdict is Verdict.OFFLOAD
+
+
+def upgrade_lines(found: Sequence[Upgrade]) -> list[str]:
+    """What each change to the machine would bring, and what none would."""
+    if not found:
+        return []
+    before = found[0].before
+    columns = [
+        Column("Change", flexible=True),
+        Column("Best"),
+        Column("Most context", right=True),
+        Column("Decode", right=True),
+    ]
+    rows = [("as it is", *_upgrade(before))]
+    rows += [(one.change, *_upgrade(one.after)) for one in found if one.helps]
+    idle = [one.change for one in found if not one.helps]
+    said = [f"no help: {', '.join(idle)}"] if idle else []
+    return [f"Upgrades of {safe_line(before.machine.name)}", "", *lines(columns, rows), *said]
+
+
+def _upgrade(answer: Answer) -> tuple[str, str, str]:
+    quantization = answer.scenario.quantization or "?"
+    most = units.tokens(answer.max_context_tokens) if answer.max_context_tokens else "-"
+    return f"{GLYPHS[answer.verdict]} {quantization}", most, _speed(answer.speed.decode)
+
+
+def _speed(value: Range | None) -> str:
+    return "?" if value is None else units.speed(value.expected)
+
+
+def command_lines(commands: Commands) -> list[str]:
+    """The lines to type, and nothing else."""
+    return list(commands.lines)
+
+
+def command_notes(commands: Commands) -> list[str]:
+    """What is to be known before typing them: size, room, what was left out."""
+    said = list(commands.launch.notes)
+    download = commands.download
+    if download is not None:
+        size = units.file_size(download.size_bytes)
+        many = f"{len(download.files)} file{'s' if len(download.files) > 1 else ''}"
+        room = ""
+        if download.free_bytes is not None:
+            fits = "the disk has room" if download.has_room else "the disk has NOT enough room"
+            room = f"; {fits} ({units.file_size(download.free_bytes)} free)"
+        said.insert(0, f"download: {many}, {size}{room}")
+    return said
+
+
+def comparison_lines(found: Comparison) -> list[str]:
+    """Models in columns, properties in lines; ``*`` is best, ``<`` marks the largest differences."""
+    columns = [
+        Column(""),
+        *[Column(model.id, right=True, flexible=True) for model in found.models],
+        Column("", right=True),
+    ]
+    table = lines(columns, [_compared(line) for line in found.lines])
+    problems = [f"! {model.id}: {model.problem}" for model in found.models if model.problem]
+    legend = f"on {found.machine.name}; * best, < the largest differences"
+    return [*table, "", safe_line(legend), *(safe_line(text) for text in problems)]
+
+
+def _compared(line: Line) -> tuple[str, ...]:
+    cells = [
+        f"{cell}{'*' if number == line.best else ' '}" for number, cell in enumerate(line.cells)
+    ]
+    ratio = f"x{line.ratio:.1f}" if line.ratio is not None and line.ratio >= 1.05 else ""
+    return (line.name, *cells, f"{ratio} {'<' if line.marked else ' '}".rstrip())
