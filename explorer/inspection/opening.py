@@ -95,13 +95,13 @@ async def _documents(
 
 async def _document(source: Source, repo: Repo, path: str) -> Mapping[str, Any] | ExplorerError:
     try:
-        return _json_object(path, await source.text(repo, path) or "{}")
+        return json_object(path, await source.text(repo, path) or "{}")
     except ExplorerError as error:
         return error
 
 
-def _json_object(path: str, text: str) -> Mapping[str, Any]:
-    """Raises HeaderError for anything but a JSON object."""
+def json_object(path: str, text: str) -> Mapping[str, Any]:
+    """The JSON object in a text. Raises HeaderError for anything else; ``path`` is named in it."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -42,6 +42,8 @@ class Row:
     """The shape was supposed from the parameter count, not read from a configuration."""
     answer: Answer | None = None
     """None if nothing is known that memory could be computed from."""
+    age_seconds: float = 0.0
+    """How long ago the source gave the listing; 0 for a live answer."""
 
     @property
     def license(self) -> str:
@@ -49,9 +51,11 @@ class Row:
         return self.terms.name
 
 
-def judge_row(listing: Listing, machine: Machine, scenario: Scenario) -> Row:
+def judge_row(
+    listing: Listing, machine: Machine, scenario: Scenario, *, age_seconds: float = 0.0
+) -> Row:
     """A listing row with everything that it alone tells, judged on a machine."""
-    return judge_again(describe(listing), machine, scenario)
+    return judge_again(describe(listing, age_seconds=age_seconds), machine, scenario)
 
 
 def judge_again(row: Row, machine: Machine, scenario: Scenario) -> Row:
@@ -64,7 +68,7 @@ def judge_again(row: Row, machine: Machine, scenario: Scenario) -> Row:
     return replace(row, answer=answer)
 
 
-def describe(listing: Listing) -> Row:
+def describe(listing: Listing, *, age_seconds: float = 0.0) -> Row:
     """What a listing row says of a model, before any machine is considered."""
     shape = _read_shape(listing)
     gguf = listing.gguf
@@ -83,6 +87,7 @@ def describe(listing: Listing) -> Row:
         options=of_listing(shape, parameters, listing.config) if shape else (),
         engine=engine_of(from_quantized(listing.config)),
         estimated=estimated,
+        age_seconds=age_seconds,
     )
 
 
