@@ -49,6 +49,7 @@ def build() -> Parser:
     _tensors(_command(commands, "tensors", "the tensors of a model, listed or summed by group"))
     _fit(_command(commands, "fit", "whether, how and how fast models run on a machine"))
     _diff(_command(commands, "diff", "what differs between the tensors of two models"))
+    _compare(_command(commands, "compare", "models side by side on the same machine"))
     machine = _command(commands, "machine", "the machine that models are judged on")
     _machine(machine)
     return parser
@@ -156,6 +157,39 @@ def _diff(parser: argparse.ArgumentParser) -> None:
 
 def _fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help=MODEL)
+    _scenario(parser)
+    group = parser.add_argument_group("further questions")
+    group.add_argument(
+        "--enough",
+        action="store_true",
+        help="the smallest devices that would run it, and what more RAM or a second card would bring",
+    )
+    group.add_argument(
+        "--min-speed",
+        type=_argument(float, "a number of tokens a second"),
+        metavar="TPS",
+        help="with --enough: at least so many tokens a second",
+    )
+    group.add_argument(
+        "--command",
+        action="store_true",
+        dest="show_command",
+        help="print the commands that download and run it as judged, and nothing else",
+    )
+    group.add_argument(
+        "--ask-engine",
+        action="store_true",
+        help="let llama.cpp itself plan a GGUF file, and print its figures beside these",
+    )
+
+
+def _compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", nargs="+", metavar="MODEL", help=MODEL)
+    _scenario(parser)
+
+
+def _scenario(parser: argparse.ArgumentParser) -> None:
+    """How a model is to be run, and on what."""
     _machine(parser)
     _context(parser)
     parser.add_argument("--sequences", type=_positive, default=1, metavar="N", help="at once")
@@ -187,7 +221,7 @@ def _argument(convert: Callable[[str], T], wanted: str) -> Callable[[str], T]:
     def converted(text: str) -> T:
         try:
             return convert(text)
-        except UsageError as error:
+        except (UsageError, ValueError) as error:
             raise argparse.ArgumentTypeError(f"“{text}” is not {wanted}") from error
 
     return converted

@@ -1,38 +1,112 @@
-"""``weights fit``: whether, how and how fast models run on a machine."""
+"""``weights fit``: whether, how and how fast models run on a machine, and what would be better."""
 
 import argparse
+from dataclasses import dataclass
 
 from explorer.cli import contract, report
 from explorer.cli.asked import exit_code, machine_of, read_model, scenario_of, source_of
-from explorer.fit.values import Answer, Verdict
+from explorer.cli.contract_questions import commands_json, enough_json, most_json, upgrades_json
+from explorer.cli.report_questions import (
+    command_lines,
+    command_notes,
+    enough_lines,
+    most_lines,
+    upgrade_lines,
+)
+from explorer.errors import UsageError
+from explorer.fit.enough import Enough
+from explorer.fit.most import Most
+from explorer.fit.upgrades import Upgrade
+from explorer.fit.values import Answer, Scenario, Verdict
+from explorer.hardware.machine import Machine
 from explorer.hub.names import parse_name
-from explorer.inspection.fitting import answer
+from explorer.hub.source import Transfer
+from explorer.inspection.fitting import answer_subject, subject
+from explorer.inspection.launching import Commands, commands_for
 from explorer.inspection.model import Model
+from explorer.inspection.questions import enough_for, most_of, upgrades_for
 
 DOES_NOT_FIT = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Everything that was asked about one model."""
+
+    model: Model
+    answer: Answer
+    most: Most
+    commands: Commands
+    enough: Enough | None
+    upgrades: tuple[Upgrade, ...]
+    transfer: Transfer
+
+
 async def run(options: argparse.Namespace) -> int:
     """``weights fit``."""
+    if options.min_speed is not None and not options.enough:
+        raise UsageError("--min-speed says what --enough looks for", hint="add --enough")
     machine, scenario = machine_of(options), scenario_of(options)
-    answers: list[tuple[Model, Answer]] = []
-    documents: list[contract.Json] = []
+    answered: list[Answered] = []
     code = 0
     for name in options.models:
         async with source_of(options, name) as source:
             model = await read_model(source, parse_name(name))
-            result = answer(model, machine, scenario)
-            answers.append((model, result))
-            listing = model.repo.listing
-            documents.append(
-                contract.answer_json(listing.id, model.repo.commit, result, source.transfer)
-            )
+            one = _answered(model, machine, scenario, options, source.transfer)
+        answered.append(one)
         code = max(code, exit_code(model))
-        if code == 0 and result.verdict is Verdict.TOO_LARGE:
+        if code == 0 and one.answer.verdict is Verdict.TOO_LARGE:
             code = DOES_NOT_FIT
     if options.json:
-        contract.emit(documents)
+        contract.emit([_json(one) for one in answered])
     else:
-        for model, result in answers:
-            report.print_lines(report.answer(model, result))
+        for one in answered:
+            _print(one, commands_only=options.show_command)
     return code
+
+
+def _answered(
+    model: Model,
+    machine: Machine,
+    scenario: Scenario,
+    options: argparse.Namespace,
+    transfer: Transfer,
+) -> Answered:
+    found = subject(model, scenario)
+    answer = answer_subject(found, machine)
+    wanted = options.min_speed
+    return Answered(
+        model=model,
+        answer=answer,
+        most=most_of(found, machine, answer),
+        commands=commands_for(model, found, answer),
+        enough=enough_for(found, min_tokens_per_second=wanted) if options.enough else None,
+        upgrades=upgrades_for(found, machine) if options.enough else (),
+        transfer=transfer,
+    )
+
+
+def _json(one: Answered) -> dict[str, contract.Json]:
+    listing = one.model.repo.listing
+    document = contract.answer_json(listing.id, one.model.repo.commit, one.answer, one.transfer)
+    document["most"] = most_json(one.most)
+    document["commands"] = commands_json(one.commands)
+    if one.enough is not None:
+        document["enough"] = enough_json(one.enough)
+        document["upgrades"] = upgrades_json(one.upgrades)
+    return document
+
+
+def _print(one: Answered, *, commands_only: bool) -> None:
+    if commands_only:
+        report.print_lines(command_lines(one.commands))
+        for text in command_notes(one.commands):
+            report.note(text)
+        return
+    report.print_lines(report.answer(one.model, one.answer))
+    report.print_lines([*most_lines(one.most, one.answer), ""])
+    if one.enough is not None:
+        scenario = one.answer.scenario
+        table = enough_lines(one.enough, scenario.context_tokens, scenario.sequences)
+        report.print_lines([*table, ""])
+        report.print_lines([*upgrade_lines(one.upgrades), ""])
