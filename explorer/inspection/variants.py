@@ -1,0 +1,368 @@
+"""Everything one model can be had as: each quantized repository and each file in it, in one table.
+
+Sizes are those of the files, so no header is read: one look-up a repository. How a variant runs here is
+judged on the model's own shape, with its bytes laid out as in the nearest planned quantization.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from explorer import units
+from explorer.errors import ExplorerError, HeaderError, UsageError
+from explorer.fit.architecture import Architecture
+from explorer.fit.config import from_config as shape_of
+from explorer.fit.engines import DEFAULT_ENGINE
+from explorer.fit.planner import judge
+from explorer.fit.synthesis import parameters_of
+from explorer.fit.values import Answer, Engine, Scenario, Verdict
+from explorer.fit.weight_map import WeightMap, scaled_to
+from explorer.hardware.machine import Machine
+from explorer.hub.source import Listing, Repo, Source
+from explorer.inspection.lineage import Kin, Lineage
+from explorer.inspection.model import CONFIG
+from explorer.inspection.opening import json_object
+from explorer.inspection.quantizations import engine_of, of_listing
+from explorer.inspection.rows import describe
+from explorer.lineage import Relation
+from explorer.weights.layout import FileGroup, lay_out
+from explorer.weights.quantization import from_config as quantization_of
+
+REPOSITORIES = 24
+"""Looked up unless more are asked for: the hub allows some hundred requests in five minutes."""
+AT_ONCE = 8
+MOST_FILES = 100
+"""Variants of one repository."""
+_HIGHEST_STEPS = 3
+_FULL_BITS = 16.5
+"""Beyond these a file holds 32 bits of what was published in 16: no better, only larger."""
+_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+_NAME_ONLY = "known by name only: look it up on the hub for its files"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The model that all variants hold."""
+
+    kin: Kin
+    architecture: Architecture | None
+    parameters: int | None
+    plans: tuple[WeightMap, ...]
+    """Its weights in planned quantizations; empty if its size is unknown."""
+    estimated: bool
+    """The shape was supposed from the parameter count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to have a model: a file, its parts, or a repository's checkpoint."""
+
+    repo: str
+    format: str
+    """``GGUF``, ``safetensors``, ``MLX``, ``torch``; empty where unknown."""
+    quantization: str
+    """``Q4_K_M``, ``AWQ 4-bit``, ``BF16``; ``?`` where neither name nor configuration says."""
+    files: tuple[str, ...] = ()
+    size_bytes: int | None = None
+    """Of its files together; None where only the repository's name is known."""
+    bits_per_weight: float | None = None
+    """Size over the model's parameters: scales, tables and the file's header are in it."""
+    downloads: int | None = None
+    """Of the whole repository, in the last 30 days."""
+    engine: Engine = "llama.cpp"
+    """What people run it on."""
+    note: str = ""
+    """Why it cannot be judged, or what is wrong with it."""
+    answer: Answer | None = None
+
+    @property
+    def uploader(self) -> str:
+        """Whose repository it is."""
+        return self.repo.rpartition("/")[0]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Tells it from every other."""
+        return self.repo, self.files[0] if self.files else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """What was found so far."""
+
+    origin: Origin
+    variants: tuple[Variant, ...] = ()
+    """Most bits a weight first, then the most downloaded; those without a size last."""
+    looked_at: int = 0
+    repositories: int = 0
+    """That are to be looked at, the model's own among them."""
+    more: bool = False
+    """Further repositories are listed, with fewer downloads."""
+    done: bool = False
+    note: str = ""
+    """What the source cannot tell."""
+    problems: tuple[ExplorerError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The variant to take on a machine, and why."""
+
+    variant: Variant
+    reason: str
+
+
+async def find_variants(
+    source: Source, lineage: Lineage, kin: Kin, repositories: int = REPOSITORIES
+) -> AsyncGenerator[Variants]:
+    """Look a model's variants up, the most downloaded first, and yield what is there after each few.
+
+    A quantized model is taken back to what it was made of. ``lineage`` remembers what was looked up. A
+    repository that cannot be had leaves its error among the problems. Raises the errors of the source if
+    the variants cannot even be listed.
+    """
+    origin = await _origin(source, lineage, kin)
+    branch = await lineage.branch(origin.kin.id, Relation.QUANTIZED)
+    while branch.more and branch.error is None and len(branch.kin) < repositories:
+        branch = await lineage.grow(branch)
+    if branch.error is not None and not branch.kin:
+        raise branch.error
+    chosen = branch.kin[:repositories]
+    found = Variants(
+        origin,
+        repositories=len(chosen) + 1,
+        more=branch.more or len(branch.kin) > repositories,
+        note=lineage.note,
+        problems=(branch.error,) if branch.error else (),
+    )
+    found = _with(found, origin.kin, own=True)
+    yield found
+    for start in range(0, len(chosen), AT_ONCE):
+        names = [one.id for one in chosen[start : start + AT_ONCE]]
+        for one in await asyncio.gather(*(lineage.kin(name) for name in names)):
+            found = _with(found, one)
+        yield found
+    yield replace(found, done=True)
+
+
+def judge_variants(
+    found: Variants, machine: Machine, scenario: Scenario, before: Variants | None = None
+) -> Variants:
+    """The variants with their verdicts. Those of ``before``, on the same machine, are kept."""
+    known = {one.key: one for one in before.variants} if before else {}
+    return replace(
+        found,
+        variants=tuple(
+            known.get(one.key) or _judged(one, found.origin, machine, scenario)
+            for one in found.variants
+        ),
+    )
+
+
+def choose(found: Variants, scenario: Scenario) -> Choice | None:
+    """The best variant for the machine it was judged on; None if nothing is known to run there.
+
+    Of what fits the one with the most bits a weight, as the listing chooses; failing that of what is tight;
+    if all need the host, which is slow, the smallest of at least four bits. Variants for the engine that was
+    asked for come before those of other engines.
+    """
+    judged = [one for one in found.variants if one.answer and one.size_bytes]
+    own = [one for one in judged if one.engine == (scenario.engine or DEFAULT_ENGINE)]
+    for candidates in (own, judged):
+        for verdict in (Verdict.FITS, Verdict.TIGHT, Verdict.OFFLOAD):
+            running = [one for one in candidates if one.answer and one.answer.verdict is verdict]
+            if running:
+                chosen = _pick(running, verdict)
+                return Choice(chosen, _reason(chosen, running, candidates, found.origin))
+    return None
+
+
+async def _origin(source: Source, lineage: Lineage, kin: Kin) -> Origin:
+    """The model itself, or what it was quantized from."""
+    for _ in range(_HIGHEST_STEPS):
+        if kin.step.relation is not Relation.QUANTIZED or not kin.step.bases:
+            break
+        base = await lineage.kin(kin.step.bases[0])
+        if base.listing is None:
+            break
+        kin = base
+    listing = kin.listing or Listing(kin.id)
+    config = listing.config
+    if kin.repo is not None and len(listing.config) <= len(_SHALLOW):
+        config = await _config(source, kin.repo) or listing.config
+    return await asyncio.to_thread(_described, kin, replace(listing, config=config))
+
+
+_SHALLOW = ("architectures", "model_type", "quantization_config")
+"""What the hub's excerpt of a configuration holds: no shape."""
+
+
+async def _config(source: Source, repo: Repo) -> Mapping[str, Any]:
+    """config.json; empty if there is none that can be read."""
+    try:
+        return json_object(CONFIG, await source.text(repo, CONFIG) or "{}")
+    except ExplorerError:
+        return {}
+
+
+def _described(kin: Kin, listing: Listing) -> Origin:
+    row = describe(replace(listing, config={}))
+    shape: Architecture | None = None
+    with suppress(HeaderError):
+        shape = shape_of(listing.config) if listing.config else None
+    estimated = shape is None or not shape.layers
+    shape = row.architecture if estimated else shape
+    parameters = row.parameters or (parameters_of(shape) if shape else None)
+    plans = of_listing(shape, parameters, {}) if shape and shape.layers else ()
+    return Origin(kin, shape, parameters, plans, estimated)
+
+
+def _with(found: Variants, kin: Kin, *, own: bool = False) -> Variants:
+    """With the variants of one more repository."""
+    looked = replace(found, looked_at=found.looked_at + 1)
+    if kin.error is not None:
+        return replace(looked, problems=(*found.problems, kin.error))
+    if kin.repo is None:
+        named = [] if own else [Variant(kin.id, *_by_name(kin), note=_NAME_ONLY)]
+    else:
+        named = list(_in_repository(kin, kin.repo, found.origin))
+    grown = sorted((*found.variants, *named), key=_order)
+    return replace(looked, variants=tuple(grown))
+
+
+def _order(variant: Variant) -> tuple[bool, float, int, str]:
+    size = variant.size_bytes or 0
+    return not size, -size, -(variant.downloads or 0), variant.repo
+
+
+def _by_name(kin: Kin) -> tuple[str, str]:
+    """Format and quantization of a repository of which only the name is known."""
+    return ("GGUF" if "gguf" in kin.id.lower() else ""), "?"
+
+
+def _in_repository(kin: Kin, repo: Repo, origin: Origin) -> Iterator[Variant]:
+    """The variants that a repository's files make up."""
+    layout = lay_out(((file.path, file.size_bytes) for file in repo.files), {})
+    files = [
+        group for group in layout.groups if group.format == "gguf" and group.purpose == "weights"
+    ]
+    for group in files[:MOST_FILES]:
+        note = "" if group.complete else f"{len(group.files)} of {group.parts} parts are there"
+        yield _variant(
+            kin, origin, "GGUF", group.label or group.name, (group,), engine="llama.cpp", note=note
+        )
+    rest = tuple(group for group in layout.default if group.format != "gguf")
+    if rest:
+        label, format_name, engine = _checkpoint(repo.listing, rest[0])
+        yield _variant(kin, origin, format_name, label, rest, engine=engine)
+
+
+def _variant(
+    kin: Kin,
+    origin: Origin,
+    format_name: str,
+    quantization: str,
+    groups: tuple[FileGroup, ...],
+    *,
+    engine: Engine,
+    note: str = "",
+) -> Variant:
+    size = sum(group.size_bytes for group in groups)
+    return Variant(
+        repo=kin.id,
+        format=format_name,
+        quantization=quantization,
+        files=tuple(path for group in groups for path in group.files),
+        size_bytes=size,
+        bits_per_weight=8 * size / origin.parameters if origin.parameters else None,
+        downloads=kin.listing.downloads if kin.listing else None,
+        engine=engine,
+        note=note,
+    )
+
+
+def _checkpoint(listing: Listing, group: FileGroup) -> tuple[str, str, Engine]:
+    """Quantization, format and engine of a repository's safetensors or torch files."""
+    quantization = quantization_of(listing.config)
+    mlx = "mlx" in listing.tags or (quantization is not None and quantization.method == "mlx")
+    if quantization is not None:
+        label = quantization.description.partition(",")[0] or quantization.method
+    else:
+        counts = listing.parameters_by_dtype
+        said = str(listing.config.get("dtype") or listing.config.get("torch_dtype") or "")
+        label = max(counts, key=lambda dtype: counts[dtype]) if counts else _DTYPES.get(said, "?")
+    if mlx:
+        return label, "MLX", "mlx"
+    engine = engine_of(quantization)
+    return label, group.format, "vllm" if engine == "llama.cpp" else engine
+
+
+def _judged(variant: Variant, origin: Origin, machine: Machine, scenario: Scenario) -> Variant:
+    if not variant.size_bytes or variant.note or origin.architecture is None or not origin.plans:
+        return variant
+    size = variant.size_bytes
+    nearest = min(origin.plans, key=lambda plan: abs(plan.total_bytes - size))
+    weights = replace(scaled_to(nearest, size, variant.quantization), exact=True)
+    asked = replace(scenario, engine=variant.engine)
+    if variant.engine != (scenario.engine or DEFAULT_ENGINE):  # the settings are another engine's
+        asked = Scenario(variant.engine, scenario.context_tokens, scenario.sequences)
+    try:
+        answer = judge(origin.architecture, weights, machine, asked, explain=False)
+    except UsageError as error:
+        return replace(variant, note=error.title)
+    return replace(variant, answer=answer)
+
+
+def _pick(running: list[Variant], verdict: Verdict) -> Variant:
+    if verdict is Verdict.OFFLOAD:
+        enough = [one for one in running if (one.bits_per_weight or 0) >= 4]
+        return min(enough or running, key=lambda one: one.size_bytes or 0)
+    most = max(min(one.bits_per_weight or 0, _FULL_BITS) for one in running)
+    # files of one quantization differ by their headers and by what the uploader kept in full
+    alike = [one for one in running if (one.bits_per_weight or 0) >= most * 0.99]
+    least = min(one.size_bytes or 0 for one in alike)
+    alike = [one for one in alike if (one.size_bytes or 0) <= least * 1.03]
+    return max(alike, key=lambda one: (one.downloads or 0, -(one.size_bytes or 0)))
+
+
+_RUNNING = {
+    Verdict.FITS: "fit",
+    Verdict.TIGHT: "fit without their reserve",
+    Verdict.OFFLOAD: "run partly on the host",
+}
+_BEYOND = {
+    Verdict.TIGHT: "would leave no reserve",
+    Verdict.OFFLOAD: "would run partly on the host",
+    Verdict.TOO_LARGE: "is too large",
+}
+
+
+def _reason(
+    chosen: Variant, running: list[Variant], candidates: list[Variant], origin: Origin
+) -> str:
+    """Why this one, in words."""
+    answer = chosen.answer
+    if answer is None:
+        return ""
+    bits = f" ({chosen.bits_per_weight:.1f})" if chosen.bits_per_weight else ""
+    best = "the most bits a weight"
+    if answer.verdict is Verdict.OFFLOAD:
+        best = "the smallest of at least four bits a weight"
+    context = units.tokens(answer.scenario.context_tokens)
+    which = f"{len(running)} that {_RUNNING[answer.verdict]} at {context} context"
+    said = [f"{best}{bits} of the {which} with {answer.scenario.engine}"]
+    if answer.speed.decode:
+        said.append(f"{units.speed(answer.speed.decode.expected)} expected")
+    beyond = [
+        (one.size_bytes or 0, one.quantization, one.answer.verdict)
+        for one in candidates
+        if one.answer and one not in running and (one.size_bytes or 0) > (chosen.size_bytes or 0)
+    ]
+    if beyond:
+        _, quantization, verdict = min(beyond)
+        said.append(f"the next larger, {quantization}, {_BEYOND.get(verdict, 'does not')}")
+    if origin.estimated:
+        said.append("the model's shape is estimated from its parameter count")
+    return "; ".join(said)
