@@ -1,15 +1,12 @@
 """The command line: a thin face. Standard output is data; diagnostics and progress go to stderr."""
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from explorer.cli.arguments import parse
 from explorer.errors import ExplorerError, UsageError
-
-if TYPE_CHECKING:
-    from explorer.hub.options import SourceKind
 
 INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended."""
@@ -20,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parse(list(sys.argv[1:] if argv is None else argv))
         if options.command is None:
-            return _open_ui(options.source, options.offline, getattr(options, "machine", None))
+            return _open_ui(options)
         from explorer.cli.commands import run
 
         code = run(options)
@@ -45,7 +42,7 @@ def complain(error: ExplorerError) -> None:
             print(f"  {line}", file=sys.stderr)
 
 
-def _open_ui(source: "SourceKind", offline: bool, machine: str | None) -> int:
+def _open_ui(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "the UI needs a terminal",
@@ -60,9 +57,12 @@ def _open_ui(source: "SourceKind", offline: bool, machine: str | None) -> int:
     from explorer.ui.app import WeightsApp
     from explorer.ui.session import Session
 
+    machine: str | None = getattr(options, "machine", None)
     app = WeightsApp(
         Session(
-            open_source=partial(open_source, source, offline=offline),
+            open_source=partial(
+                open_source, options.source, hub=options.hub, offline=options.offline
+            ),
             detect=detect,
             machine=parse_machine(machine) if machine else None,
         )

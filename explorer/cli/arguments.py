@@ -2,17 +2,22 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from explorer import __version__
 from explorer.errors import UsageError
 from explorer.units import parse_memory, parse_tokens
 
-MODEL = "org/name, org/name@revision, a hub URL, hf://org/name, or a path to a file or folder"
+MODEL = (
+    "org/name, org/name@revision, a hub URL, hf://org/name, modelscope://owner/name, "
+    "ollama:name:tag, or a path to a file or folder"
+)
 EXIT_CODES = (
     "exit codes: 0 done (fit: it fits; diff: the same structure), 1 does not fit, or differs, "
     "2 usage, 3 not found or gated, 4 network or hub trouble, 5 malformed file"
 )
+SOURCES = ("auto", "hub", "snapshot", "local")
 T = TypeVar("T")
 
 
@@ -69,9 +74,17 @@ def _common(parser: argparse.ArgumentParser, *, json: bool) -> None:
     group = parser.add_argument_group("where to look")
     group.add_argument(
         "--source",
-        choices=["auto", "hub", "snapshot"],
+        type=_source,
         default=quiet or "auto",
-        help="the live hub, the bundled snapshot, or the hub with the snapshot behind it (auto)",
+        metavar="auto|hub|snapshot|local|FILE",
+        help="the live hub, the bundled snapshot, the hub with the snapshot behind it (auto), "
+        "what lies on this disk, or a file that weights snapshot wrote",
+    )
+    group.add_argument(
+        "--hub",
+        choices=["huggingface", "modelscope"],
+        default=quiet or "huggingface",
+        help="which hub is live, for names that do not say it themselves (default: huggingface)",
     )
     group.add_argument(
         "--offline",
@@ -225,6 +238,18 @@ def _argument(convert: Callable[[str], T], wanted: str) -> Callable[[str], T]:
             raise argparse.ArgumentTypeError(f"“{text}” is not {wanted}") from error
 
     return converted
+
+
+def _source(text: str) -> str | Path:
+    """One of the words, or the file that is named; a file called like a word is written ``./hub``."""
+    if text in SOURCES:
+        return text
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(
+            f"“{text}” is neither a file nor one of {', '.join(SOURCES)}"
+        )
+    return path
 
 
 def _positive(text: str) -> int:

@@ -41,9 +41,14 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
 
 @asynccontextmanager
 async def source_of(options: argparse.Namespace, name: str | None = None) -> AsyncIterator[Source]:
-    """The source the options ask for; the disk, if the model's name is a path."""
-    local = name is not None and parse_name(name).local
-    source = open_source("local" if local else options.source, offline=options.offline)
+    """The source the options ask for; the disk, or another hub, if the model's name says so."""
+    named = parse_name(name) if name is not None else None
+    source = open_source(
+        "local" if named and named.local else options.source,
+        hub=(named.hub if named else None) or options.hub,
+        endpoint=named.endpoint if named else None,
+        offline=options.offline,
+    )
     try:
         yield source
     finally:

@@ -2,17 +2,27 @@
 
 A text is a path on disk when it begins with ``.``, ``/`` or ``~``, is a ``file:`` address, ends like a
 weight file, or has no ``/`` and exists. Everything else names a model of the hub, even where a folder
-``org/name`` exists: write ``./org/name`` for the folder and ``hf://name`` for the model.
+``org/name`` exists: write ``./org/name`` for the folder and ``hf://name`` for the model. A name says
+itself where it lives elsewhere: ``ollama:llama3.2:1b``, ``modelscope://owner/name``, a pasted address.
 """
 
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from explorer.errors import ModelNotFound, UsageError
+from explorer.hub.other_names import (
+    MODELSCOPE_HOSTS,
+    OLLAMA_HOSTS,
+    OLLAMA_PREFIX,
+    HubName,
+    modelscope_endpoint_from_environment,
+    parse_ollama,
+    place_in_modelscope,
+)
 from explorer.hub.source import ModelRef
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
@@ -51,6 +61,10 @@ class ModelName:
     """Whether it lies on disk; ``ref.id`` is then an absolute path."""
     file: str | None = None
     """The one file a pasted address pointed at, relative to the model."""
+    hub: HubName | None = None
+    """Where the name says that it lives; None if it doesn't say."""
+    endpoint: str | None = None
+    """The hub's site, where the name is an address there."""
 
 
 def endpoint_from_environment() -> str:
@@ -72,10 +86,12 @@ def parse_name(text: str) -> ModelName:
         raise UsageError(
             "The model's name has invisible characters in it", ascii(text[:80]), "type it by hand"
         )
+    if text.startswith(OLLAMA_PREFIX):
+        return ModelName(ModelRef(str(parse_ollama(text))), hub="ollama")
     scheme, separator, rest = text.partition("://")
     if separator:
         return _parse_address(scheme.lower(), rest, text)
-    if text.split("/")[0].lower() in _HOSTS:
+    if text.split("/")[0].lower() in (*_HOSTS, *MODELSCOPE_HOSTS, *OLLAMA_HOSTS):
         return _parse_address("https", text, text)
     if _is_path(text):
         return _local(text)
@@ -85,6 +101,8 @@ def parse_name(text: str) -> ModelName:
 def _parse_address(scheme: str, rest: str, text: str) -> ModelName:
     if scheme == "hf":
         return _hub(rest.removeprefix("models/"), text)
+    if scheme == "modelscope":
+        return replace(_hub(rest, text), hub="modelscope")
     if scheme == "file":
         return _local(unquote(rest.removeprefix("localhost")))
     if scheme in ("http", "https"):
@@ -97,8 +115,11 @@ def _parse_url(url: str, text: str) -> ModelName:
     try:
         address = urlsplit(url)
         known = _is_hub(address)
+        elsewhere = None if known else _parse_elsewhere(address, text)
     except ValueError as fault:
         raise UsageError("The address cannot be read", f"{text}: {fault}", _EXAMPLES) from fault
+    if elsewhere is not None:
+        return elsewhere
     if not known:
         raise UsageError(
             f"{address.netloc or text} is not the hub",
@@ -121,6 +142,23 @@ def _parse_url(url: str, text: str) -> ModelName:
     revision = _revision("/".join(rest[:width]), text)
     file = "/".join(rest[width:]) if verb[0] in ("blob", "resolve", "raw") else ""
     return ModelName(ModelRef(_model_id(name, text), revision), file=file or None)
+
+
+def _parse_elsewhere(address: SplitResult, text: str) -> ModelName | None:
+    """A page of ModelScope or of Ollama's library; None if the address is neither's."""
+    host, own = address.hostname or "", urlsplit(modelscope_endpoint_from_environment())
+    parts = [unquote(part) for part in address.path.split("/") if part]
+    if host in OLLAMA_HOSTS:
+        return ModelName(ModelRef(str(parse_ollama("/".join(parts)))), hub="ollama")
+    endpoint = MODELSCOPE_HOSTS.get(host)
+    if (host, address.port) == (own.hostname, own.port):
+        endpoint = own.geturl()
+    if endpoint is None:
+        return None
+    place = place_in_modelscope(parts, text)
+    revision = _revision(place.revision, text) if place.revision else None
+    ref = ModelRef(_model_id(place.model, text), revision)
+    return ModelName(ref, file=place.file, hub="modelscope", endpoint=endpoint)
 
 
 def _is_hub(address: SplitResult) -> bool:

@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias
 from explorer.hub.fallback import Fallback
 from explorer.hub.huggingface import HuggingFace
 from explorer.hub.local import Local
+from explorer.hub.modelscope import ModelScope
+from explorer.hub.ollama_registry import OllamaRegistry
+from explorer.hub.other_names import HubName
 from explorer.hub.snapshot import Snapshot
 from explorer.hub.source import Source
 from explorer.hub.store import Store
@@ -23,30 +26,41 @@ def is_offline() -> bool:
 
 
 def open_source(
-    kind: SourceKind = "auto",
+    kind: SourceKind | Path = "auto",
     *,
+    hub: HubName = "huggingface",
     offline: bool = False,
     endpoint: str | None = None,
     cache: Path | None = None,
     folders: Sequence[Path] = (),
 ) -> Source:
-    """The source for ``--source`` and ``--offline``; nothing is opened before it is asked.
+    """The source for ``--source``, ``--hub`` and ``--offline``; nothing is opened before it is asked.
 
     ``hub`` is the live hub through the store, ``auto`` the same with the bundled snapshot behind it
     for when it cannot be reached, ``local`` what lies in ``folders`` and in the caches of other
-    programs. Offline, hub and store answer with what is stored alone. ``cache`` is the store's folder,
-    and the platform's where None.
+    programs, a path the snapshot in that file. Offline, hub and store answer with what is stored alone.
+    ``cache`` is the store's folder, and the platform's where None.
+
+    Ollama's models have no snapshot behind them: the bundled one knows of none.
     """
+    if isinstance(kind, Path):
+        return Snapshot.of_file(kind)
     if kind == "local":
         return Local(folders)
     if kind == "snapshot":
         return Snapshot()
-    hub = _open_hub(endpoint, cache, offline=offline or is_offline())
-    if kind == "hub":
-        return hub
-    return Fallback(hub, Snapshot())
+    live = _open_hub(hub, endpoint, cache, offline=offline or is_offline())
+    if kind == "hub" or hub == "ollama":
+        return live
+    return Fallback(live, Snapshot())
 
 
-def _open_hub(endpoint: str | None, cache: Path | None, *, offline: bool) -> Source:
-    hub = HuggingFace(endpoint, offline=offline)
+def _open_hub(name: HubName, endpoint: str | None, cache: Path | None, *, offline: bool) -> Source:
+    hub: HuggingFace | ModelScope | OllamaRegistry
+    if name == "modelscope":
+        hub = ModelScope(endpoint, offline=offline)
+    elif name == "ollama":
+        hub = OllamaRegistry(endpoint, offline=offline)
+    else:
+        hub = HuggingFace(endpoint, offline=offline)
     return Stored(hub, Store(cache), scope=hub.endpoint)

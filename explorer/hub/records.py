@@ -1,14 +1,26 @@
 """Listings and looked-up models as JSON bytes, and back: the form in which the store keeps them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
+from types import NoneType
 from typing import Any
 
 from explorer.hub.source import GgufSummary, Listing, ModelRef, Page, Repo, RepoFile
 
 _TUPLES = ("tags", "languages", "base_models")
 _MOMENTS = ("created", "updated")
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "id": (str,),
+    "config": (dict,),
+    "parameters_by_dtype": (dict,),
+    "trending": (int, float, NoneType),
+    "provenance": (str,),
+    **dict.fromkeys(("downloads", "likes", "parameters", "size_bytes"), (int, NoneType)),
+    **dict.fromkeys(("author", "sha", "task", "library", "license"), (str, NoneType)),
+    **dict.fromkeys(("license_name", "license_link", "gated", "base_relation"), (str, NoneType)),
+}
 _SILENT = asdict(Listing(id=""))
 
 
@@ -46,6 +58,24 @@ def decode_repo(body: bytes, ref: ModelRef, age_seconds: float) -> Repo | None:
         return Repo(ref, _listing(content["listing"]), content["commit"], files, age_seconds, notes)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def encode_listing(listing: Listing) -> dict[str, Any]:
+    """A row as plain values for JSON."""
+    row: dict[str, Any] = json.loads(_encode(_row(listing)))
+    return row
+
+
+def decode_listing(row: Any) -> Listing:
+    """The row that was encoded. Raises KeyError, TypeError or ValueError for anything else."""
+    listing = _listing(row)
+    for name, kinds in _KINDS.items():
+        if not isinstance(getattr(listing, name), kinds):
+            raise TypeError(f"{name} of a row is of the wrong type")
+    for name in _TUPLES:
+        if not all(isinstance(item, str) for item in getattr(listing, name)):
+            raise TypeError(f"{name} of a row are no texts")
+    return listing
 
 
 def _row(listing: Listing) -> dict[str, Any]:

@@ -1,19 +1,30 @@
-"""The bundled snapshot as a source: what there is to see without a network.
+"""A snapshot as a source: what there is to see without a network.
 
-Listing rows, and for some 300 models their configs and headers. A header's bytes are made from the
-folded tensor list when they are asked for, so that the parsers read them as they read the hub's;
-there is no tensor data behind them.
+Listing rows, and for some models their configs and headers. In the bundled one a header's bytes are made
+from the folded tensor list when they are asked for, so that the parsers read them as they read the
+hub's; one that ``weights snapshot`` made has the headers' own bytes. There is no tensor data behind them.
 """
 
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 
-from explorer.errors import FileNotFound, ModelNotFound, RevisionNotFound
+from explorer.errors import (
+    FileNotFound,
+    HeaderError,
+    HubError,
+    ModelNotFound,
+    RevisionNotFound,
+    UsageError,
+)
 from explorer.hub.layout import Shard, component_index, component_shards, index_json
 from explorer.hub.snapshot_codec import Contents, open_snapshot
+from explorer.hub.snapshot_held import HeldFile
 from explorer.hub.snapshot_rows import Rows
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Transfer
 from explorer.spans import Reading, Span, T, drive
@@ -32,19 +43,30 @@ def bundled() -> bytes:
 class Snapshot:
     """A ``Source`` over a snapshot's bytes, opened when first asked.
 
-    ``read_bytes`` gives the file; ``now`` the time from which ages count.
+    ``read_bytes`` gives the file; ``now`` the time from which ages count; ``label`` names the file in
+    errors, where it is not the bundled one.
     """
 
     def __init__(
         self,
-        read_bytes: Callable[[], bytes] = bundled,
+        read_bytes: Callable[[], bytes | mmap] = bundled,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        label: str = "",
     ) -> None:
         self._read_bytes = read_bytes
         self._now = now
+        self._label = label
         self._rows: Rows | None = None
+        self._held: tuple[str, Mapping[str, HeldFile]] = ("", {})
         self._layouts: dict[str, dict[str, tuple[Shard, ...]]] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def of_file(
+        cls, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> "Snapshot":
+        """The snapshot in a file. It is opened, and its checksums are looked at, when first asked."""
+        return cls(partial(_mapped, path), now, str(path))
 
     @property
     def name(self) -> str:
@@ -53,8 +75,10 @@ class Snapshot:
 
     @property
     def title(self) -> str:
-        """``Snapshot of 2026-11``."""
-        return f"Snapshot of {self._opened().contents.date}"
+        """``Snapshot of 2026-11``; ``Snapshot of 2026-11-23 from Hugging Face``."""
+        contents = self._opened().contents
+        origin = f" from {contents.origin.title}" if contents.origin else ""
+        return f"Snapshot of {contents.date}{origin}"
 
     @property
     def transfer(self) -> Transfer:
@@ -94,15 +118,21 @@ class Snapshot:
             hint = f"did you mean {near}? Otherwise {_ONLINE}" if near else _ONLINE
             raise ModelNotFound(f"{ref.id} is not in the {title}", hint=hint)
         if row.id not in rows.contents.places:
-            raise ModelNotFound(f"The {title} has only the listing of {row.id}", hint=_ONLINE)
-        if ref.revision not in {None, "main"}:
+            origin = rows.contents.origin
+            why = origin.left_out.get(row.id, "") if origin else ""
+            raise ModelNotFound(f"The {title} has only the listing of {row.id}", why, _ONLINE)
+        held = rows.contents.texts(row.id)
+        if ref.revision not in {None, "main", "master", held.commit}:
             raise RevisionNotFound(
                 f"The {title} has no revision {ref.revision} of {row.id}", hint=_ONLINE
             )
-        held = rows.contents.texts(row.id).files
-        found = tuple(RepoFile(path, size) for path, size in held)
         return Repo(
-            ModelRef(row.id, ref.revision), rows.listing(row), None, found, self._age_seconds()
+            ModelRef(row.id, ref.revision),
+            rows.listing(row),
+            held.commit,
+            tuple(held.files),
+            self._age_seconds(),
+            tuple(held.notes),
         )
 
     async def text(self, repo: Repo, path: str) -> str | None:
@@ -123,6 +153,9 @@ class Snapshot:
         """
 
         def run() -> T:
+            held = self._held_files(repo.ref.id).get(file.path)
+            if held is not None:
+                return drive(reading, lambda span: held.read(span, file.size_bytes))
             header = self._shard(repo, file.path).header()
             return drive(reading, lambda span: _cut(header, span))
 
@@ -137,16 +170,43 @@ class Snapshot:
         with self._lock:
             self._rows = None
             self._layouts = {}
+            self._held = ("", {})
 
     def _opened(self) -> Rows:
         with self._lock:
             if self._rows is None:
-                self._rows = Rows(open_snapshot(self._read_bytes()))
+                self._rows = Rows(self._open())
             return self._rows
 
+    def _open(self) -> Contents:
+        try:
+            return open_snapshot(self._read_bytes())
+        except OSError as fault:
+            why = fault.strerror or str(fault)
+            raise UsageError(f"{self._label} cannot be read", why) from fault
+        except HubError as fault:
+            if not self._label:
+                raise
+            raise HeaderError(
+                f"{self._label} is damaged, or is no snapshot",
+                fault.detail,
+                "make it again: weights snapshot",
+            ) from fault
+
     def _age_seconds(self) -> float:
-        month = datetime.fromisoformat(f"{self._opened().contents.date}-01").replace(tzinfo=UTC)
-        return max((self._now() - month).total_seconds(), 0.0)
+        date = self._opened().contents.date
+        # Of a month alone, its first day.
+        day = datetime.fromisoformat(f"{date}-01"[:10]).replace(tzinfo=UTC)
+        return max((self._now() - day).total_seconds(), 0.0)
+
+    def _held_files(self, model: str) -> Mapping[str, HeldFile]:
+        """Real headers of a model; those of the last one asked for are kept inflated."""
+        contents = self._opened().contents
+        with self._lock:
+            if self._held[0] != model:
+                held = contents.headers(model) if model in contents.places else {}
+                self._held = (model, held)
+            return self._held[1]
 
     def _headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
         shards = self._shards_of_index(repo, index_path)
@@ -188,6 +248,14 @@ def _lay_out(contents: Contents, model: str) -> dict[str, tuple[Shard, ...]]:
         component.folder: component_shards(component.folder, component.groups)
         for component in contents.components(model)
     }
+
+
+def _mapped(path: Path) -> bytes | mmap:
+    """A file's bytes, of which only what is looked at comes into memory."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return b""
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
 def _cut(header: bytes, span: Span) -> bytes:

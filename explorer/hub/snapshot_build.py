@@ -23,6 +23,7 @@ from explorer.hub.snapshot_input import (
     read_listing,
     read_model,
 )
+from explorer.hub.source import RepoFile
 
 _GUESSED = re.compile(
     r"rope_\w+|rotary_\w+|\w+_rope_theta|max_position_embeddings|original_max_position_embeddings"
@@ -181,7 +182,8 @@ def _model(model: InputModel) -> Model:
         sizes |= {part.path: len(part.header()) + part.data_bytes for part in parts}
         if len(parts) > 1:
             sizes[component_index(component.folder)] = len(index_json(parts).encode())
-    return Model(model.index.id, Texts(texts, sorted(sizes.items())), components)
+    files = [RepoFile(path, size) for path, size in sorted(sizes.items())]
+    return Model(model.index.id, Texts(texts, files), components)
 
 
 def _text(value: object) -> str:

@@ -3,18 +3,29 @@
     magic, 8 bytes | length of the contents, 4 bytes | contents (JSON, deflated)
     dictionary (plain) | pieces (deflated with the dictionary), each found by its place in the contents
 
-Opening it reads the contents alone; a model's pieces are inflated when they are asked for.
+A model has a piece of texts and either one of folded tensor lists, from which headers are made, or one
+of real headers. The bundled snapshot has the former, which take a tenth of the room; one that was made
+by ``weights snapshot`` has the latter, whole rows of the listing, and a checksum of every model.
+
+Opening it reads the contents, and checks the sums that there are; a model's pieces are inflated when
+they are asked for.
 """
 
+import hashlib
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from mmap import mmap
 from typing import Any, NamedTuple
 
-from explorer.errors import HubError
+from explorer.errors import HubError, UsageError
 from explorer.hub.folding import Group, read_groups, write_groups
+from explorer.hub.records import decode_listing, encode_listing
+from explorer.hub.snapshot_held import HeldFile, pack, unpack
+from explorer.hub.source import Listing, RepoFile
 
 MAGIC = b"WXSNAP1\n"
 LARGEST_PIECE = 64 << 20
@@ -49,8 +60,11 @@ class Texts:
 
     texts: Mapping[str, str]
     """Path to content."""
-    files: Sequence[tuple[str, int]]
-    """Every file and its size in bytes, by path."""
+    files: Sequence[RepoFile]
+    """Every file, by path."""
+    commit: str | None = None
+    """The commit they belong to, for real files."""
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,32 @@ class Model:
 
     id: str
     texts: Texts
-    components: tuple[Component, ...]
+    components: tuple[Component, ...] = ()
+    headers: tuple[HeldFile, ...] = ()
+    """In place of the components, where the headers are those of real files."""
+
+
+class Place(NamedTuple):
+    """Where a model's pieces are in the file, one behind the other."""
+
+    texts: int
+    lists: int
+    headers: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the rows of a portable snapshot come from, and what could not be had."""
+
+    title: str
+    """``Hugging Face``."""
+    selection: str
+    """What was asked for, for people."""
+    listings: Sequence[Listing]
+    """In the order in which the source gave them."""
+    left_out: Mapping[str, str]
+    """Models of which only the listing is there, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,60 +114,75 @@ class Contents:
     """An opened snapshot. Inflates a piece each time it is asked for one."""
 
     date: str
-    """Month the data is of: ``2026-11``."""
+    """Month the data is of, or its day: ``2026-11``."""
     rows: tuple[Row, ...]
-    """Most downloaded first."""
+    """Most downloaded first; of a portable snapshot in the order of its source."""
     provenances: tuple[str, ...]
-    data: bytes = field(repr=False)
-    places: Mapping[str, tuple[int, int, int]] = field(repr=False)
-    """Model to where its pieces start, their middle and their end."""
+    data: bytes | mmap = field(repr=False)
+    places: Mapping[str, Place] = field(repr=False)
+    """Model to where its pieces are."""
     dictionary: bytes = field(repr=False)
+    origin: Origin | None = field(default=None, repr=False)
+    """Only of a portable snapshot."""
 
     def texts(self, model: str) -> Texts:
         """Texts and files of a model that is in ``places``. Raises HubError if damaged."""
-        start, middle, _ = self.places[model]
-        value = _inflate_json(self.data[start:middle], self.dictionary)
+        place = self.places[model]
+        value = _inflate_json(self.data[place.texts : place.lists], self.dictionary)
         try:
-            files = [(str(path), int(size)) for path, size in value["files"]]
-            return Texts({str(k): str(v) for k, v in value["texts"].items()}, files)
+            files = [RepoFile(str(path), int(size), *rest) for path, size, *rest in value["files"]]
+            texts = {str(k): str(v) for k, v in value["texts"].items()}
+            return Texts(texts, files, value.get("commit"), tuple(value.get("notes", ())))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise damaged(str(error)) from error
 
     def components(self, model: str) -> tuple[Component, ...]:
         """Tensor lists of a model that is in ``places``. Raises HubError or HeaderError if damaged."""
-        _, middle, end = self.places[model]
-        value = _inflate_json(self.data[middle:end], self.dictionary)
+        place = self.places[model]
+        value = _inflate_json(self.data[place.lists : place.headers], self.dictionary)
         if not isinstance(value, dict):
             raise damaged("no tensor lists")
         return tuple(Component(folder, read_groups(rows)) for folder, rows in value.items())
+
+    def headers(self, model: str) -> Mapping[str, HeldFile]:
+        """Real headers of a model that is in ``places``, by path; empty where there are lists instead."""
+        place = self.places[model]
+        if place.headers == place.end:
+            return {}
+        try:
+            return unpack(_inflate(self.data[place.headers : place.end], b""))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise damaged(str(error)) from error
 
 
 def write_snapshot(
     date: str, rows: Iterable[Row], provenances: Sequence[str], models: Sequence[Model]
 ) -> bytes:
-    """The file's bytes; the same for the same input."""
-    pieces = [
-        (model.id, _texts_json(model.texts), _lists_json(model.components)) for model in models
-    ]
-    dictionary = _common_text(text for _, *both in pieces for text in both)
-    deflated = [
-        (name, _deflate(texts, dictionary), _deflate(lists, dictionary))
-        for name, texts, lists in pieces
-    ]
+    """The bundled file's bytes; the same for the same input."""
+    contents = {"date": date, "provenances": list(provenances), "rows": [list(row) for row in rows]}
+    return b"".join(_written(contents, models, sums=False))
+
+
+def write_portable(date: str, origin: Origin, models: Sequence[Model]) -> Iterator[bytes]:
+    """A portable snapshot's bytes, part by part. Raises UsageError if its listing is too long."""
     contents = {
         "date": date,
-        "provenances": list(provenances),
-        "rows": [list(row) for row in rows],
-        "models": [[name, len(texts), len(lists)] for name, texts, lists in deflated],
-        "dictionary": len(dictionary),
+        "provenances": [],
+        "rows": [],
+        "source": origin.title,
+        "selection": origin.selection,
+        "listings": [encode_listing(listing) for listing in origin.listings],
+        "left_out": dict(origin.left_out),
     }
-    head = zlib.compress(_json(contents).encode(), 9)
-    body = b"".join(texts + lists for _, texts, lists in deflated)
-    return MAGIC + len(head).to_bytes(4, "little") + head + dictionary + body
+    if len(_json(contents).encode()) > LARGEST_PIECE // 2:
+        raise UsageError(
+            f"A snapshot cannot hold {len(origin.listings):,} rows", hint="lower --limit"
+        )
+    return _written(contents, models, sums=True)
 
 
-def open_snapshot(data: bytes) -> Contents:
-    """The contents of a snapshot's bytes. Raises HubError if they are not one."""
+def open_snapshot(data: bytes | mmap) -> Contents:
+    """The contents of a snapshot's bytes. Raises HubError if they are not one, or damaged."""
     if data[:8] != MAGIC:
         raise damaged("it does not begin as one")
     at = 12 + int.from_bytes(data[8:12], "little")
@@ -136,15 +190,17 @@ def open_snapshot(data: bytes) -> Contents:
     try:
         start = at + int(value["dictionary"])
         places = _places(value["models"], start, len(data))
+        _check_sums(data, places, value.get("sums", {}))
         return Contents(
-            date=str(value["date"]),
+            date=_date(value["date"]),
             rows=tuple(Row(*row) for row in value["rows"]),
             provenances=tuple(str(text) for text in value["provenances"]),
             data=data,
             places=places,
             dictionary=data[at:start],
+            origin=_origin(value) if "listings" in value else None,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise damaged(str(error)) from error
 
 
@@ -153,18 +209,84 @@ def damaged(detail: str) -> HubError:
     return HubError("The bundled snapshot is damaged", detail, "install weights-explorer again")
 
 
-def _places(models: Any, start: int, size: int) -> dict[str, tuple[int, int, int]]:
+def _date(value: Any) -> str:
+    """A day or a month as written. Raises ValueError or TypeError for neither."""
+    datetime.fromisoformat(f"{value}-01"[:10])
+    return str(value)
+
+
+def _origin(value: Mapping[str, Any]) -> Origin:
+    return Origin(
+        title=str(value["source"]),
+        selection=str(value["selection"]),
+        listings=tuple(decode_listing(row) for row in value["listings"]),
+        left_out={str(name): str(why) for name, why in value["left_out"].items()},
+    )
+
+
+def _written(
+    contents: Mapping[str, Any], models: Sequence[Model], *, sums: bool
+) -> Iterator[bytes]:
+    """The parts of the file in order."""
+    pieces = [(_texts_json(model.texts), _lists_json(model.components)) for model in models]
+    dictionary = _common_text(text for both in pieces for text in both)
+    deflated = [
+        (
+            _deflate(texts.encode(), dictionary),
+            _deflate(lists.encode(), dictionary),
+            _deflate(pack(model.headers), b"") if model.headers else b"",
+        )
+        for model, (texts, lists) in zip(models, pieces, strict=True)
+    ]
+    lengths = [
+        [model.id, len(texts), len(lists), *([len(headers)] if headers else [])]
+        for model, (texts, lists, headers) in zip(models, deflated, strict=True)
+    ]
+    added: dict[str, Any] = {"models": lengths, "dictionary": len(dictionary)}
+    if sums:
+        named = zip(models, deflated, strict=True)
+        added["sums"] = {model.id: _sum(b"".join(parts)) for model, parts in named}
+    head = zlib.compress(_json({**contents, **added}).encode(), 9)
+    yield MAGIC + len(head).to_bytes(4, "little") + head + dictionary
+    for parts in deflated:
+        yield b"".join(parts)
+
+
+def _check_sums(data: bytes | mmap, places: Mapping[str, Place], sums: Mapping[str, str]) -> None:
+    for name, expected in sums.items():
+        place = places[name]
+        if _sum(data[place.texts : place.end]) != expected:
+            raise ValueError(f"the checksum of {name} is another")
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _places(models: Any, start: int, size: int) -> dict[str, Place]:
     places = {}
-    for name, texts, lists in models:
-        places[str(name)] = (start, start + int(texts), start + int(texts) + int(lists))
-        start += int(texts) + int(lists)
+    for name, texts, lists, *headers in models:
+        middle = start + int(texts)
+        behind = middle + int(lists)
+        end = behind + sum(int(length) for length in headers)
+        if not start <= middle <= behind <= end:
+            raise ValueError(f"{name} has a piece of no length")
+        places[str(name)] = Place(start, middle, behind, end)
+        start = end
     if start != size:
         raise ValueError(f"{size} bytes where {start} were written")
     return places
 
 
 def _texts_json(texts: Texts) -> str:
-    return _json({"files": [list(file) for file in texts.files], "texts": dict(texts.texts)})
+    files = [
+        [file.path, file.size_bytes, *([file.content_hash] if file.content_hash else [])]
+        for file in texts.files
+    ]
+    value: dict[str, Any] = {"files": files, "texts": dict(texts.texts)}
+    value |= {"commit": texts.commit} if texts.commit else {}
+    value |= {"notes": list(texts.notes)} if texts.notes else {}
+    return _json(value)
 
 
 def _lists_json(components: Iterable[Component]) -> str:
@@ -191,17 +313,24 @@ def _common_text(pieces: Iterable[str]) -> bytes:
     return "".join(reversed(kept)).encode()
 
 
-def _deflate(text: str, dictionary: bytes) -> bytes:
+def _deflate(data: bytes, dictionary: bytes) -> bytes:
     packer = zlib.compressobj(9, zdict=dictionary) if dictionary else zlib.compressobj(9)
-    return packer.compress(text.encode()) + packer.flush()
+    return packer.compress(data) + packer.flush()
+
+
+def _inflate(data: bytes, dictionary: bytes) -> bytes:
+    unpacker = zlib.decompressobj(zdict=dictionary) if dictionary else zlib.decompressobj()
+    try:
+        found = unpacker.decompress(data, LARGEST_PIECE)
+    except zlib.error as error:
+        raise damaged(str(error)) from error
+    if not unpacker.eof:
+        raise damaged("a piece is cut off")
+    return found
 
 
 def _inflate_json(data: bytes, dictionary: bytes) -> Any:
-    unpacker = zlib.decompressobj(zdict=dictionary) if dictionary else zlib.decompressobj()
     try:
-        text = unpacker.decompress(data, LARGEST_PIECE)
-        if not unpacker.eof:
-            raise damaged("a piece is cut off")
-        return json.loads(text)
-    except (zlib.error, ValueError, RecursionError) as error:
+        return json.loads(_inflate(data, dictionary))
+    except (ValueError, RecursionError) as error:
         raise damaged(str(error)) from error

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,11 @@ class Rows:
 
     def __init__(self, contents: Contents) -> None:
         self.contents = contents
-        self._by_name = {row.id.lower(): row for row in contents.rows}
+        self._listings = (
+            {row.id: row for row in contents.origin.listings} if contents.origin else {}
+        )
+        self._rows = contents.rows or tuple(_summary(row) for row in self._listings.values())
+        self._by_name = {row.id.lower(): row for row in self._rows}
         self._bases: dict[str, str] | None = None
 
     def row(self, name: str) -> Row | None:
@@ -39,7 +44,7 @@ class Rows:
 
         GGUF repositories that are merely known by name show when a tag asks for them.
         """
-        rows: list[Row] = list(self.contents.rows)
+        rows: list[Row] = list(self._rows)
         if any(tag == "gguf" or tag.startswith("base_model:") for tag in query.tags):
             rows += [
                 _conversion(name) for name in self._base_of() if name.lower() not in self._by_name
@@ -47,12 +52,21 @@ class Rows:
         wanted = [row for row in rows if self._matches(row, query)]
         if query.sort == "likes":
             wanted.sort(key=lambda row: -(row.likes or 0))
-        elif query.sort in {"created", "updated"}:
+        elif query.sort == "downloads":
+            wanted.sort(key=lambda row: -(row.downloads or 0))
+        elif query.sort == "created" or (query.sort == "updated" and not self._listings):
             wanted.sort(key=lambda row: row.created or "", reverse=True)
+        elif query.sort == "updated":
+            wanted.sort(key=self._updated, reverse=True)
         return wanted
 
     def listing(self, row: Row) -> Listing:
         """A row as sources give it, with its whole config where the snapshot has it."""
+        origin = self.contents.origin
+        if origin is not None:
+            held = self._listings[row.id]
+            said = f"snapshot of {self.contents.date}; read from {origin.title}"
+            return replace(held, config=self._whole_config(held), provenance=said)
         said = self.contents.provenances[row.provenance]
         base = self._base_of().get(row.id)
         return Listing(
@@ -75,6 +89,20 @@ class Rows:
             base_relation="quantized" if base else None,
             provenance=f"snapshot of {self.contents.date}; {said}",
         )
+
+    def _whole_config(self, held: Listing) -> Mapping[str, Any]:
+        """config.json of a real model, which may be anything; what its row has of it, otherwise."""
+        if held.id not in self.contents.places:
+            return held.config
+        try:
+            config = json.loads(self.contents.texts(held.id).texts.get("config.json", "{}"))
+        except (ValueError, RecursionError):
+            return held.config
+        return config if isinstance(config, dict) and config else held.config
+
+    def _updated(self, row: Row) -> float:
+        moment = self._listings[row.id].updated
+        return moment.timestamp() if moment else 0.0
 
     def _config(self, row: Row) -> Mapping[str, Any]:
         if row.id not in self.contents.places:
@@ -100,7 +128,11 @@ class Rows:
         )
 
     def _tags(self, row: Row) -> tuple[str, ...]:
-        """Tags as the hub derives them from what the row says."""
+        """Tags as the hub derives them from what the row says, or those that a whole row has."""
+        if row.id in self._listings:
+            listing = self._listings[row.id]
+            license_tags = (f"license:{row.license}",) if row.license else ()
+            return (*listing.tags, *license_tags, *listing.languages)
         tags = [row.model_type, row.task, *row.languages]
         tags += [f"license:{row.license}"] if row.license else []
         if base := self._base_of().get(row.id):
@@ -122,6 +154,25 @@ def _within(parameters: int | None, query: Query) -> bool:
         return query.parameters_least is None and query.parameters_most is None
     least, most = query.parameters_least, query.parameters_most
     return (least is None or parameters >= least) and (most is None or parameters <= most)
+
+
+def _summary(listing: Listing) -> Row:
+    """A whole row as the few columns by which rows are found."""
+    model_type = listing.config.get("model_type")
+    return Row(
+        id=listing.id,
+        downloads=listing.downloads,
+        likes=listing.likes,
+        license=listing.license,
+        task=listing.task,
+        created=listing.created.isoformat() if listing.created else None,
+        model_type=model_type if isinstance(model_type, str) else None,
+        languages=listing.languages,
+        gguf_repos=(),
+        parameters=listing.parameters,
+        parameters_by_dtype=listing.parameters_by_dtype,
+        provenance=0,
+    )
 
 
 def _conversion(name: str) -> Row:
