@@ -179,8 +179,9 @@ class _Search:
             )
         except UsageError:
             return None
-        wanted = Verdict.OFFLOAD if offer.offload else Verdict.FITS
-        return answer if answer.verdict is wanted else None
+        if offer.offload:  # whole layers on the host are too slow to be called enough
+            return answer if answer.host_expert_layers else None
+        return answer if answer.verdict is Verdict.FITS else None
 
     def _setup(self, family: str, offer: _Offer, answer: Answer, offers: Iterable[_Offer]) -> Setup:
         alike = [
