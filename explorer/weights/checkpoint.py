@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from explorer.errors import ExplorerError
 from explorer.units import count as written
 from explorer.weights.components import Component, Part
-from explorer.weights.counts import Counts, Described, Reading, count
+from explorer.weights.counts import Counts, Described, Reading, count, shared
 from explorer.weights.json_values import JsonObject
 from explorer.weights.packing import UNPACKABLE
 from explorer.weights.quantization import Quantization, from_config
@@ -29,7 +29,13 @@ _EXPERTS_USED = (
 )
 _NESTED = ("text_config", "llm_config", "language_config", "thinker_config", "ffn_config")
 # What a text token passes through. The input embedding is a look-up of one row.
-_PER_TOKEN = (Component.BACKBONE, Component.OUTPUT_HEAD, Component.ADAPTER)
+_PER_TOKEN = (
+    Component.BACKBONE,
+    Component.OUTPUT_HEAD,
+    Component.TIED_HEAD,
+    Component.ADAPTER,
+)
+_MOST_NAMED = 8
 _BLOCK_PREFIXES = (
     "model.layers",
     "model.language_model.layers",
@@ -125,7 +131,13 @@ class Checkpoint:
             numbers = range(self.layers, self.layers + 8)
             beyond = tuple(f"{prefix}.{n}." for prefix in _BLOCK_PREFIXES for n in numbers)
         declared = None if self.format == "gguf" else self.quantization
-        return Reading(declared, self.components.get(path), beyond)
+        return Reading(
+            declared,
+            self.components.get(path),
+            beyond,
+            tied=self.tied_embeddings,
+            shares=self.format == "torch",
+        )
 
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Yield every tensor that has arrived with the path of its file."""
@@ -183,9 +195,20 @@ class Checkpoint:
         if self.quantization is not None and self.quantization.method in UNPACKABLE:
             method = self.quantization.method
             yield f"the containers of {method} do not tell their width: parameters are as stored"
-        head = self.counts.by_component.get(Component.OUTPUT_HEAD, 0)
-        if self.tied_embeddings and head:
+        yield from self._shared()
+        head = self.counts.by_component.get(Component.TIED_HEAD, 0)
+        if head:
             yield f"the output head is a stored copy of the embedding: {written(head)} parameters"
+
+    def _shared(self) -> Iterator[str]:
+        if self.format != "torch":
+            return
+        for shard in self.shards:
+            groups = shared(shard.header.tensors) if shard.header else ()
+            if groups:
+                first = " = ".join(tensor.name for tensor in groups[0][:_MOST_NAMED])
+                more = f", and {len(groups) - 1} more" if len(groups) > 1 else ""
+                yield f"{first}{more}: the same bytes under several names, counted once"
 
     def hub_difference(self, published: int | None) -> str | None:
         """Say why the hub's own total differs from ``counts.parameters``; None if it does not.
@@ -251,7 +274,8 @@ def active_parameters(
         if component in _PER_TOKEN:
             active += number * used // experts if part is Part.ROUTED_EXPERT else number
     embedding = counts.by_component.get(Component.EMBEDDING, 0)
-    untied = counts.by_component.get(Component.OUTPUT_HEAD, 0)
+    heads = (Component.OUTPUT_HEAD, Component.TIED_HEAD)
+    untied = sum(counts.by_component.get(head, 0) for head in heads)
     return active + embedding if input_embedding or not untied else active
 
 

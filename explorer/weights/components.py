@@ -11,6 +11,8 @@ class Component(StrEnum):
     BACKBONE = "backbone"
     EMBEDDING = "embedding"
     OUTPUT_HEAD = "output_head"
+    TIED_HEAD = "tied_head"
+    """A stored copy of the input embedding, where the configuration says that they are one."""
     VISION = "vision"
     AUDIO = "audio"
     PROJECTOR = "projector"

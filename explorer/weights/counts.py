@@ -1,8 +1,9 @@
 """Counting what tensors hold: logical parameters, bytes and what they are spent on."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TypeVar
 
@@ -14,6 +15,8 @@ from explorer.weights.tensors import Tensor
 
 _K = TypeVar("_K")
 _FULL_WIDTH = frozenset({"BF16", "F16", "F32", "F64"})
+# What is tied to the embedding: a classifier on top of the model is not.
+_TIED = re.compile(r"(^|\.)(lm_head|embed_out)\.|^output\.")
 _WEIGHT_ROLES = (Role.WEIGHT, Role.BUFFER)
 
 
@@ -107,6 +110,10 @@ class Reading:
     """Of every tensor of the file, where the folder decides (diffusers); None to go by names."""
     mtp_prefixes: tuple[str, ...] = ()
     """Beginnings of names that are layers beyond the model's own."""
+    tied: bool = False
+    """The output head is the input embedding again, says the configuration."""
+    shares: bool = False
+    """Tensors at one place are one: torch writes what is tied as views on the same storage."""
 
     def describe(self, tensors: Iterable[Tensor]) -> Iterator[tuple[Tensor, Described]]:
         """Yield each tensor with its description. Equal kinds are worked out once."""
@@ -115,6 +122,7 @@ class Reading:
         # MLX shares the suffix `.scales` with learned tensors: the weight beside it decides.
         dtypes = {tensor.name: tensor.dtype for tensor in tensors} if by_name else {}
         known: dict[tuple[str, str, tuple[int, ...], bool], Described] = {}
+        again = {id(t) for ts in shared(tensors) for t in ts[1:]} if self.shares else None
         for tensor in tensors:
             name = tensor.name
             beyond = bool(self.mtp_prefixes) and name.startswith(self.mtp_prefixes)
@@ -123,14 +131,39 @@ class Reading:
             described = known.get(key)
             if described is None:
                 unpacked = unpack(key[0], tensor.dtype, tensor.shape, self.quantization, dtypes.get)
-                component = self.component or (Component.MTP if beyond else component_of(pattern))
+                component = self.component or (Component.MTP if beyond else self._named(pattern))
                 described = Described(pattern, unpacked, component, part_of(pattern))
                 known[key] = described
-            yield tensor, described
+            if again and id(tensor) in again:
+                twin = Unpacked(0, described.unpacked.shape, Role.SHARED)
+                yield tensor, replace(described, unpacked=twin)
+            else:
+                yield tensor, described
+
+    def _named(self, pattern: str) -> Component:
+        component = component_of(pattern)
+        if self.tied and component is Component.OUTPUT_HEAD and _TIED.search(pattern):
+            return Component.TIED_HEAD
+        return component
+
+
+def shared(tensors: Iterable[Tensor]) -> tuple[tuple[Tensor, ...], ...]:
+    """Return the tensors of one file that lie within another, which comes first in its group."""
+    groups: list[list[Tensor]] = []
+    end = 0
+    placed = (tensor for tensor in tensors if tensor.size_bytes and tensor.start)
+    for tensor in sorted(placed, key=lambda tensor: (tensor.start, -tensor.size_bytes)):
+        stop = tensor.start + tensor.size_bytes
+        if stop <= end:
+            groups[-1].append(tensor)
+        else:
+            groups.append([tensor])
+            end = stop
+    return tuple(tuple(group) for group in groups if len(group) > 1)
 
 
 def count(tensors: Iterable[Tensor], reading: Reading) -> Counts:
-    """Return the sums over some tensors of one file, in one pass."""
+    """Return the sums over some tensors of one file, in one pass. Bytes that are shared count once."""
     kinds: Counter[tuple[int, str, tuple[int, ...]]] = Counter()
     sizes: Counter[tuple[int, str, tuple[int, ...]]] = Counter()
     seen: dict[int, Described] = {}
@@ -162,6 +195,9 @@ class _Sums:
         self, kind: Described, dtype: str, shape: tuple[int, ...], number: int, size: int
     ) -> None:
         unpacked, scalar = kind.unpacked, self._scalar
+        if unpacked.role is Role.SHARED:
+            scalar["tensors"] += number
+            return
         parameters = unpacked.parameters * number
         elements = prod(shape) * number
         scalar["tensors"] += number

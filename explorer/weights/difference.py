@@ -27,7 +27,7 @@ _ENDINGS = {
     "weight_qdata": "weight",
     "_weight_qdata": "weight",
 }
-_COMPARED = (Role.WEIGHT, Role.BUFFER, Role.SCALAR)
+_COMPARED = (Role.WEIGHT, Role.BUFFER, Role.SCALAR, Role.SHARED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Role(StrEnum):
     """Stored constants of the model: position ids, masks, routing tables. Counted, as the hub does."""
     SCALAR = "scalar"
     """No dimensions; not counted, as the hub does."""
+    SHARED = "shared"
+    """The very bytes of another tensor of a torch file, which is where they count."""
 
 
 class Unpacked(NamedTuple):

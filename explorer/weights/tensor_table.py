@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from explorer.weights.checkpoint import Checkpoint
+from explorer.weights.packing import Role
 from explorer.weights.tensors import Tensor
 
 
@@ -18,6 +19,7 @@ class Row(NamedTuple):
     parameters: int
     """Logical; 0 for scales and the like."""
     size_bytes: int
+    """0 for what is another tensor's bytes again."""
     path: str
     """Of its file."""
     component: str
@@ -45,7 +47,7 @@ class TensorTable:
                 tensor.dtype,
                 tensor.shape,
                 kind.unpacked.parameters,
-                tensor.size_bytes,
+                tensor.size_bytes if kind.unpacked.role is not Role.SHARED else 0,
                 path,
                 kind.component,
                 kind.unpacked.role,

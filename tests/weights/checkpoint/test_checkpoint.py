@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from explorer.errors import HeaderError
 from explorer.weights.checkpoint import Checkpoint, Shard, active_parameters
 from explorer.weights.components import Component, Part, component_of, layer_of, part_of
+from explorer.weights.tensor_table import TensorTable
 from explorer.weights.tensors import Header, Tensor
 from tests.weights.checkpoint.published import checkpoint, models, small, tensor, unfold
 
@@ -84,8 +85,34 @@ def test_components_of_different_folders_may_share_names() -> None:
 def test_a_stored_copy_of_a_tied_head_is_its_own_component() -> None:
     shapes = {"model.embed_tokens.weight": ("BF16", (9, 2)), "lm_head.weight": ("BF16", (9, 2))}
     copied = small(shapes, {"tie_word_embeddings": True})
-    assert copied.counts.by_component == {Component.EMBEDDING: 18, Component.OUTPUT_HEAD: 18}
+    assert copied.counts.by_component == {Component.EMBEDDING: 18, Component.TIED_HEAD: 18}
     assert "stored copy" in copied.warnings[0]
+
+
+def test_bytes_that_torch_stores_once_count_once() -> None:
+    """Tied by ``head.weight = embed.weight``, and a row of it kept as a view."""
+    embed = Tensor("embed_tokens.weight", "F32", (4, 3), 64, 48)
+    twins = (embed._replace(name="lm_head.weight"), Tensor("row", "F32", (3,), 76, 12))
+    own = Tensor("norm.weight", "F32", (3,), 128, 12)
+    model = Checkpoint.expecting(["pytorch_model.bin"], "torch")
+    model = model.with_shard(Shard("pytorch_model.bin", 0, Header("torch", (embed, *twins, own))))
+    assert model.counts.parameters == 12 + 3
+    assert model.counts.stored_bytes == 48 + 12
+    assert model.counts.tensors == 4
+    assert model.warnings == (
+        "embed_tokens.weight = lm_head.weight = row: the same bytes under several names, counted once",
+    )
+    table = TensorTable.of(model)
+    assert sum(row.size_bytes for row in table.rows) == 60
+    assert [row.role for row in table.rows] == ["weight", "shared", "shared", "weight"]
+
+
+def test_tensors_without_a_place_are_never_taken_for_one() -> None:
+    lost = [Tensor(name, "F32", (3,), 0, 12) for name in "ab"]
+    model = Checkpoint.expecting(["m.bin"], "torch").with_shard(
+        Shard("m.bin", 0, Header("torch", tuple(lost)))
+    )
+    assert model.counts.parameters == 6
 
 
 def test_no_experts_without_their_number() -> None:
