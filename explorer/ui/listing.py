@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from explorer.fit.values import Answer
 from explorer.hub.source import Listing
+from explorer.ui.text import fit_end
 from explorer.ui.verdicts import LOOKS
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import age, count, memory, speed, tokens
@@ -106,14 +107,14 @@ def best_here(answer: Answer | None, *, estimated: bool) -> Cell:
     quantization = short(answer.scenario.quantization or "")
     return (
         Run(f"{look.glyph} ", look.tone),
-        Run(f"{quantization:<7} ", look.tone),
+        Run(f"{quantization} ", look.tone),
         Run(f"{size:>9}"),
     )
 
 
 def short(quantization: str) -> str:
-    """A quantization in at most eight letters: ``MXFP4`` of ``MXFP4, groups of 32``."""
-    return quantization.split(",", maxsplit=1)[0][:8]
+    """A quantization in exactly seven cells: ``MXFP4`` of ``MXFP4, groups of 32``, ``AWQ 4b``."""
+    return fit_end(quantization.split(",", maxsplit=1)[0].replace("-bit", "b"), 7)
 
 
 def quick(answer: Answer | None) -> Cell:

@@ -102,7 +102,7 @@ class FitTab(Widget):
             yield Static(Content(""), id="fit-cell")
             yield MemoryBar()
             yield Facts()
-        with VerticalScroll(id="fit-why", can_focus=False):
+        with VerticalScroll(id="fit-why"):
             yield Reasons()
 
     def on_mount(self) -> None:

@@ -19,6 +19,7 @@ from explorer.inspection import Model
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.screens.choose import Choice, ChooseScreen
+from explorer.ui.tensor_details import branch_details, tensor_details
 from explorer.ui.tensor_rows import (
     TENSOR_COLUMNS,
     TREE_COLUMNS,
@@ -26,13 +27,12 @@ from explorer.ui.tensor_rows import (
     Opened,
     TensorRows,
     TreeRows,
-    dimensions,
 )
 from explorer.ui.widgets.progress import progress
 from explorer.ui.widgets.table import VirtualTable
 from explorer.units import count, file_size
 from explorer.weights.tensor_filter import parse_filter
-from explorer.weights.tensor_table import Row, TensorTable
+from explorer.weights.tensor_table import TensorTable
 from explorer.weights.tree import GROUPINGS, Grouping, Node, build
 
 OPENED_BY_FILTER = 300
@@ -382,38 +382,3 @@ class WeightsTab(Widget):
         if name:
             self.app.copy_to_clipboard(safe_line(name))
             self.notify(safe_line(name), title="Copied", markup=False, timeout=2)
-
-
-def tensor_details(row: Row) -> Content:
-    """One tensor: where it lies, and what it stands for."""
-    stop = row.tensor.start + row.size_bytes
-    logical = ""
-    if row.logical_shape is not None and row.logical_shape != row.shape:
-        logical = f", stands for {dimensions(row.logical_shape)}"
-    first = f"{row.dtype}  {dimensions(row.shape)}{logical}  ·  {row.role} of {row.component}"
-    second = f"{row.path}  bytes {row.tensor.start:,} to {stop:,}  ({row.size_bytes:,})"
-    return _lines(row.name, first, second)
-
-
-def branch_details(node: Node, path: tuple[str, ...]) -> Content:
-    """One module: what it adds up to."""
-    if node.leaf and node.tensors == 1:
-        return tensor_details(node.table.rows[node.rows[0]])
-    bits = (
-        f"  ·  {node.size_bytes * 8 / node.parameters:.2f} bits a parameter"
-        if node.parameters
-        else ""
-    )
-    parts = f"{node.parameters:,} parameters in {node.tensors:,} tensors{bits}"
-    dtypes = ", ".join(sorted({node.table.rows[row].dtype for row in node.rows}))
-    return _lines(".".join(path), parts, f"{node.size_bytes:,} bytes  ·  {dtypes}")
-
-
-def _lines(name: str, first: str, second: str) -> Content:
-    return Content("\n").join(
-        [
-            Content.styled(safe_line(name), "bold"),
-            Content(safe_line(first)),
-            Content.styled(safe_line(second), "$text-muted"),
-        ]
-    )
