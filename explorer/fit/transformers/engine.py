@@ -49,15 +49,13 @@ class Transformers:
     def plan(
         self, architecture: Architecture, weights: WeightMap, machine: Machine, scenario: Scenario
     ) -> Plan:
-        """The best placement of a resolved scenario. Raises UsageError for a diffusion pipeline."""
+        """The best placement of a resolved scenario."""
         return place(
             self.needs(architecture, weights, scenario), machine, scenario.reserve_bytes or 0
         )
 
     def needs(self, architecture: Architecture, weights: WeightMap, scenario: Scenario) -> Demand:
         """What the model needs, before it is placed."""
-        if architecture.kind == "diffusion":
-            raise UsageError("transformers runs language models, and this is a diffusion pipeline")
         return demand(architecture, weights, settings_of(scenario))
 
     def reasons(

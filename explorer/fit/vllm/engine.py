@@ -136,8 +136,6 @@ def deploy(
     architecture: Architecture, weights: WeightMap, machine: Machine, scenario: Scenario
 ) -> Deployment:
     """The deployment a resolved scenario gets on a machine, with the size of its pool."""
-    if architecture.kind == "diffusion":
-        raise UsageError("vLLM runs language models, and this is a diffusion pipeline")
     devices = _devices(machine)
     asked = scenario.tensor_parallel, scenario.pipeline_parallel
     if asked != (1, 1):

@@ -1,0 +1,79 @@
+"""Why each part of an MLX plan is as large as it is."""
+
+from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.mlx import VERSION
+from explorer.fit.mlx.cache import Settings, cached_tokens, kv_bytes, rotates
+from explorer.fit.values import Memory, Plan, Reason
+from explorer.fit.weight_map import WeightMap
+from explorer.units import memory
+
+_SOURCE = f"mlx-lm {VERSION}"
+
+
+def explain(
+    architecture: Architecture, weights: WeightMap, plan: Plan, settings: Settings
+) -> tuple[Reason, ...]:
+    """One reason a part, and one a kind of layer for the cache."""
+    total = sum((placed.memory for placed in plan.placement), Memory())
+    left_out = weights.vision_bytes + weights.mtp_bytes + weights.copied_bytes
+    return (
+        Reason(
+            "weights", memory(total.weights),
+            "sum of the tensors" + (" - vision, multi-token prediction and a tied head's copy"
+            if left_out else ""),
+            f"{weights.quantization}: {memory(weights.total_bytes)} stored",
+            "tensor sizes in the file headers" if weights.exact else "planned by format",
+        ),
+        *_caches(architecture, settings),
+        *_states(architecture, settings, total),
+        Reason(
+            "compute", memory(total.compute),
+            "tokens of a step x (4 x hidden + the widest layer) x 2 bytes + scores",
+            f"prefill step {settings.step_tokens:,}, hidden {architecture.hidden:,}",
+            f"{_SOURCE}, generate.py; sizes estimated",
+        ),
+        Reason("overhead", memory(total.overhead), "256 MiB", "the process and Metal", "an estimate"),
+        Reason(
+            "working set", memory(plan.placement[0].capacity_bytes),
+            "what Metal recommends a process to use; iogpu.wired_limit_mb raises it",
+            plan.placement[0].device, "max_recommended_working_set_size",
+        ),
+    )  # fmt: skip
+
+
+def _caches(architecture: Architecture, settings: Settings) -> list[Reason]:
+    rotating = rotates(architecture)
+    counts: dict[tuple[Mixer, int, int], tuple[Layer, int]] = {}
+    for layer, count in architecture.groups:
+        size = kv_bytes(layer, settings, architecture.model_type, rotating=rotating)
+        if size:
+            key = (layer.mixer, size, layer.window_tokens or 0)
+            first, before = counts.get(key, (layer, 0))
+            counts[key] = (first, before + count)
+    width = (
+        f"{settings.kv_bits} bits, a scale and a bias each 64" if settings.kv_bits else "2 bytes"
+    )
+    return [
+        Reason(
+            f"KV cache, {layer.mixer.value}", memory(key[1] * count * settings.sequences),
+            "layers x sequences x tokens in steps of 256, or the window and a step, x elements",
+            f"{count} layers x {settings.sequences} x "
+            f"{cached_tokens(layer, settings, rotating=rotating):,} tokens, {width}",
+            f"{_SOURCE}, models/cache.py",
+        )
+        for key, (layer, count) in counts.items()
+    ]  # fmt: skip
+
+
+def _states(architecture: Architecture, settings: Settings, total: Memory) -> list[Reason]:
+    count = sum(count for layer, count in architecture.groups if layer.recurrent)
+    if not count:
+        return []
+    return [
+        Reason(
+            "recurrent state", memory(total.recurrent_state),
+            "layers x sequences x (convolution x 2 bytes + state x 4)",
+            f"{count} layers x {settings.sequences}",
+            f"{_SOURCE}, models/cache.py, ArraysCache",
+        )
+    ]  # fmt: skip
