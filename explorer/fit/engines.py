@@ -10,6 +10,7 @@ from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.components import Components
 from explorer.fit.llama_cpp.engine import LlamaCpp
+from explorer.fit.mlx.engine import Mlx
 from explorer.fit.transformers.engine import Transformers
 from explorer.fit.values import Engine, Plan, Reason, Scenario
 from explorer.fit.vllm.engine import Vllm
@@ -43,6 +44,7 @@ _ENGINES: dict[Engine, EngineModel] = {
     "llama.cpp": LlamaCpp(),
     "vllm": Vllm(),
     "transformers": Transformers(),
+    "mlx": Mlx(),
 }
 _COMPONENTS = Components()
 DEFAULT_ENGINE: Engine = "llama.cpp"
