@@ -70,8 +70,8 @@ def test_commands_are_in_the_json_too(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_models_are_compared_on_one_machine(capsys: pytest.CaptureFixture[str]) -> None:
-    compared = output(capsys, "compare", *MODEL, SPARSE, "--machine", "RTX 4090", "--context", "8k")
-    first, second = compared["models"]
+    compared = output(capsys, "compare", SPARSE, *MODEL, "--machine", "RTX 4090", "--context", "8k")
+    second, first = compared["models"]
     assert first["parameters"] == 8_190_735_360
     assert second["active"] < first["active"]
     assert first["fit"]["context_tokens"] == second["fit"]["context_tokens"] == 8192
@@ -85,7 +85,7 @@ def test_models_are_compared_on_one_machine(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_comparison_for_people_names_every_model(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", *MODEL, SPARSE, "--machine", "RTX 4090"]) == 0
+    assert main(["compare", SPARSE, *MODEL, "--machine", "RTX 4090"]) == 0
     printed = capsys.readouterr().out
     for word in ("Qwen/Qwen3-8B", SPARSE, "license", "best here", "decode"):
         assert word in printed
