@@ -3,7 +3,7 @@
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
-from explorer.safetext import TEXT_LIMIT, safe_line, safe_text
+from explorer.safetext import safe_line
 
 ELLIPSIS = "…"
 
@@ -11,11 +11,6 @@ ELLIPSIS = "…"
 def content(text: str) -> Content:
     """One line of anyone's text, for a widget."""
     return Content(safe_line(text))
-
-
-def contents(text: str, limit: int = TEXT_LIMIT) -> Content:
-    """Many lines of anyone's text, for a widget."""
-    return Content(safe_text(text, limit))
 
 
 def fit_end(text: str, width: int) -> str:

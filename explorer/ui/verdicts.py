@@ -21,8 +21,6 @@ LOOKS = {
 }
 """Fuller is better: a full disc, a half, an empty one, a cross."""
 
-UNKNOWN = Look("?", "unknown", "dim")
-
 TONES = {
     "good": "$text-success",
     "warn": "$text-warning",
