@@ -4,16 +4,13 @@ An engine is a module that answers three questions about one model on one machin
 them in the same way whichever engine it is.
 """
 
-from typing import Protocol
+from functools import cache
+from importlib import import_module
+from typing import Protocol, cast, get_args
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
-from explorer.fit.components import Components
-from explorer.fit.llama_cpp.engine import LlamaCpp
-from explorer.fit.mlx.engine import Mlx
-from explorer.fit.transformers.engine import Transformers
 from explorer.fit.values import Engine, Plan, Reason, Scenario
-from explorer.fit.vllm.engine import Vllm
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 
@@ -40,26 +37,28 @@ class EngineModel(Protocol):
         """Why each part of the plan is as large as it is."""
 
 
-_ENGINES: dict[Engine, EngineModel] = {
-    "llama.cpp": LlamaCpp(),
-    "vllm": Vllm(),
-    "transformers": Transformers(),
-    "mlx": Mlx(),
-}
-_COMPONENTS = Components()
 DEFAULT_ENGINE: Engine = "llama.cpp"
+_CLASSES: dict[str, str] = {
+    "llama.cpp": "explorer.fit.llama_cpp.engine:LlamaCpp",
+    "vllm": "explorer.fit.vllm.engine:Vllm",
+    "transformers": "explorer.fit.transformers.engine:Transformers",
+    "mlx": "explorer.fit.mlx.engine:Mlx",
+    "diffusers": "explorer.fit.components:Components",
+}
+"""Where each engine is. Imported when it is first asked: most runs need one of them."""
 
 
 def engine_for(architecture: Architecture, scenario: Scenario) -> EngineModel:
     """The engine a scenario names; for what has no blocks to place, the one that weighs components."""
-    return engine_model(scenario.engine) if architecture.layers else _COMPONENTS
+    return engine_model(scenario.engine if architecture.layers else "diffusers")
 
 
+@cache
 def engine_model(name: Engine | None) -> EngineModel:
     """The engine of this name, llama.cpp for None. Raises UsageError for one that is not modelled."""
-    name = name or DEFAULT_ENGINE
-    if name not in _ENGINES:
-        raise UsageError(
-            f"The memory of “{name}” is not modelled", hint=f"choose {', '.join(_ENGINES)}"
-        )
-    return _ENGINES[name]
+    where = _CLASSES.get(name or DEFAULT_ENGINE)
+    if where is None:
+        names = ", ".join(get_args(Engine))
+        raise UsageError(f"The memory of “{name}” is not modelled", hint=f"choose {names}")
+    module, _, of_class = where.partition(":")
+    return cast(EngineModel, getattr(import_module(module), of_class)())
