@@ -55,6 +55,9 @@ def build() -> Parser:
     _fit(_command(commands, "fit", "whether, how and how fast models run on a machine"))
     _diff(_command(commands, "diff", "what differs between the tensors of two models"))
     _compare(_command(commands, "compare", "models side by side on the same machine"))
+    _lineage(_command(commands, "lineage", "what a model was made of, and what was made of it"))
+    _variants(_command(commands, "variants", "every quantization of a model, the best here on top"))
+    _license(_command(commands, "license", "on what terms a model may be used, with its lineage's"))
     machine = _command(commands, "machine", "the machine that models are judged on")
     _machine(machine)
     return parser
@@ -225,6 +228,43 @@ def _scenario(parser: argparse.ArgumentParser) -> None:
         type=_argument(parse_memory, "a size such as 512MiB or 1.5GiB"),
         metavar="SIZE",
         help="memory each device keeps free (llama.cpp: 1 GiB)",
+    )
+
+
+def _lineage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument("--up", action="store_true", help="only what the model was made of")
+    parser.add_argument("--down", action="store_true", help="only what was made of the model")
+    parser.add_argument(
+        "--depth",
+        type=_positive,
+        metavar="N",
+        help="generations to follow (default: 8 up, 1 down)",
+    )
+    parser.add_argument(
+        "--limit", type=_positive, default=10, metavar="N", help="models a kind (default: 10)"
+    )
+    _machine(parser)
+    _context(parser)
+
+
+def _variants(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument(
+        "--limit",
+        type=_positive,
+        default=24,
+        metavar="N",
+        help="repositories to look at, the most downloaded first (default: 24)",
+    )
+    _machine(parser)
+    _context(parser)
+
+
+def _license(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument(
+        "--text", action="store_true", help="print the license's text too, if there is one"
     )
 
 

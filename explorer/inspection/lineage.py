@@ -5,7 +5,7 @@ of derivative. What cannot be had stands in the tree with its error, and the res
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from explorer.errors import ExplorerError, ModelNotFound
@@ -19,6 +19,8 @@ DEEPEST = 8
 """Generations that are followed upwards."""
 MOST_ANCESTORS = 64
 """Models that are looked up on the way up: merges of merges have hundreds."""
+MOST_BRANCHES = 60
+"""Listings asked for on the way down in one go: the hub allows some hundred requests in five minutes."""
 _MOST_EMPTY_PAGES = 5
 _SNAPSHOT_NOTE = (
     "the snapshot knows which GGUF repositories hold which model, and nothing else of lineage"
@@ -70,6 +72,15 @@ class Branch:
     """More may follow."""
     error: ExplorerError | None = None
     """Why the latest page could not be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offspring:
+    """A branch, and what was made of its models in turn."""
+
+    branch: Branch
+    next: Mapping[str, tuple["Offspring", ...]] = field(default_factory=dict)
+    """By the model's name, for those that were looked into and have any."""
 
 
 class Lineage:
@@ -143,6 +154,40 @@ class Lineage:
         self._branches[key] = grown
         return grown
 
+    async def grow_to(self, branch: Branch, wanted: int) -> Branch:
+        """A branch with at least so many models, as far as they are listed and can be had."""
+        while branch.more and branch.error is None and len(branch.kin) < wanted:
+            branch = await self.grow(branch)
+        return branch
+
+    async def named(self, ref: ModelRef) -> Kin:
+        """The model to begin with, at its revision. Raises the source's errors if it is not there."""
+        kin = self.add(await self._source.repo(ref)) if ref.revision else await self.kin(ref.id)
+        if kin.error is not None:
+            raise kin.error
+        return kin
+
+    async def offspring(self, parent: str, depth: int, wanted: int) -> tuple[Offspring, ...]:
+        """What was made of a model, so many generations down and so many models a kind.
+
+        Only finetunes and merges are looked into further. Ends early after ``MOST_BRANCHES`` listings.
+        """
+        if len(self._branches) + len(Relation) > MOST_BRANCHES:
+            return ()
+        begun = await asyncio.gather(*(self.branch(parent, kind) for kind in Relation))
+        found: list[Offspring] = []
+        for branch in [await self.grow_to(one, wanted) for one in begun]:
+            more = branch.more or len(branch.kin) > wanted
+            shown = replace(branch, kin=branch.kin[:wanted], more=more)
+            following: dict[str, tuple[Offspring, ...]] = {}
+            if depth > 1 and branch.relation in {Relation.FINETUNE, Relation.MERGE}:
+                for kin in shown.kin:
+                    if below := await self.offspring(kin.id, depth - 1, wanted):
+                        following[kin.id] = below
+            if shown.kin or shown.error:
+                found.append(Offspring(shown, following))
+        return tuple(found)
+
     async def close(self) -> None:
         """End the listings that were begun."""
         begun, self._pages = self._pages, {}
@@ -166,6 +211,9 @@ class Lineage:
     async def _listed(self, model_id: str, error: ModelNotFound) -> Kin:
         """A model without files: the snapshot lists ten times as many as it has the headers of."""
         if self._source.name == "snapshot":
+            for branch in self._branches.values():
+                if kin := next((kin for kin in branch.kin if kin.id == model_id), None):
+                    return kin
             async for page in self._source.search(Query(text=model_id)):
                 for row in page.rows:
                     if row.id.lower() == model_id.lower():
@@ -203,6 +251,17 @@ def judge_ancestry(tree: Ancestry, machine: Machine, scenario: Scenario) -> Ance
 def judge_branch(branch: Branch, machine: Machine, scenario: Scenario) -> Branch:
     """Every model of a branch with its verdict."""
     return replace(branch, kin=tuple(judge_kin(kin, machine, scenario) for kin in branch.kin))
+
+
+def judge_offspring(one: Offspring, machine: Machine, scenario: Scenario) -> Offspring:
+    """Every model below with its verdict."""
+    return Offspring(
+        judge_branch(one.branch, machine, scenario),
+        {
+            name: tuple(judge_offspring(below, machine, scenario) for below in following)
+            for name, following in one.next.items()
+        },
+    )
 
 
 def _looked_up(repo: Repo) -> Kin:

@@ -23,7 +23,7 @@ from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing, Repo, Source
 from explorer.inspection.lineage import Kin, Lineage
 from explorer.inspection.model import CONFIG
-from explorer.inspection.opening import json_object
+from explorer.inspection.documents import json_object
 from explorer.inspection.quantizations import engine_of, of_listing
 from explorer.inspection.rows import describe
 from explorer.lineage import Relation
@@ -125,8 +125,7 @@ async def find_variants(
     """
     origin = await _origin(source, lineage, kin)
     branch = await lineage.branch(origin.kin.id, Relation.QUANTIZED)
-    while branch.more and branch.error is None and len(branch.kin) < repositories:
-        branch = await lineage.grow(branch)
+    branch = await lineage.grow_to(branch, repositories)
     if branch.error is not None and not branch.kin:
         raise branch.error
     chosen = branch.kin[:repositories]

@@ -10,6 +10,7 @@ from explorer.fit.values import Scenario, Verdict
 from explorer.hardware.spec import parse_machine
 from explorer.hub.huggingface import HuggingFace
 from explorer.hub.snapshot import Snapshot
+from explorer.hub.source import ModelRef
 from explorer.inspection.lineage import Ancestry, Branch, Lineage, judge_ancestry, judge_branch
 from explorer.lineage import Relation
 from tests.hub import Fault, HubRepo, HubServer
@@ -162,3 +163,28 @@ async def test_the_snapshot_tells_the_gguf_repositories_and_says_that_it_knows_n
     )
     up = await lineage.ancestry(await lineage.kin(branch.kin[0].id))
     assert names(up)[-1] == (1, "Qwen/Qwen3-8B")
+
+
+async def test_several_generations_down(hub: HubServer) -> None:
+    async with walking(hub) as lineage:
+        below = await lineage.offspring(ORIGINAL, depth=2, wanted=3)
+        assert {one.branch.relation: len(one.branch.kin) for one in below} == {
+            Relation.FINETUNE: 1,
+            Relation.ADAPTER: 1,
+            Relation.MERGE: 1,
+            Relation.QUANTIZED: 3,
+        }
+        [finetunes] = [one for one in below if one.branch.relation is Relation.FINETUNE]
+        [tuned, merged] = finetunes.next["lab/Chat-8B"]
+        assert [kin.id for kin in tuned.branch.kin] == ["me/Chat-8B-tuned"]
+        assert [kin.id for kin in merged.branch.kin] == ["me/Merged-8B"]
+        assert hub.traffic.requests() == 3 * len(Relation), (
+            "of the original, its finetune, the merge"
+        )
+
+
+async def test_a_model_that_is_not_there_is_an_error_where_one_begins(hub: HubServer) -> None:
+    async with walking(hub) as lineage:
+        with pytest.raises(ModelNotFound):
+            await lineage.named(ModelRef("no/such"))
+        assert (await lineage.named(ModelRef(ORIGINAL, "main"))).id == ORIGINAL
