@@ -21,9 +21,9 @@ from explorer.fit.values import Answer, Engine, Scenario, Verdict
 from explorer.fit.weight_map import WeightMap, scaled_to
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing, Repo, Source
+from explorer.inspection.documents import json_object
 from explorer.inspection.lineage import Kin, Lineage
 from explorer.inspection.model import CONFIG
-from explorer.inspection.documents import json_object
 from explorer.inspection.quantizations import engine_of, of_listing
 from explorer.inspection.rows import describe
 from explorer.lineage import Relation
