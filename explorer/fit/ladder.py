@@ -43,7 +43,7 @@ LADDER: tuple[Rung, ...] = (
     Rung("GPTQ-Int4", "good", _VLLM),
     Rung("MXFP4", "good where the model was trained for it", ("vllm",)),
     Rung("MLX-4bit", "good", ("mlx",)),
-    Rung("NF4", "good, slower", ("transformers", "vllm")),
+    Rung("NF4", "good, slower", ("transformers",)),
     Rung("Q4_K_S", "good", _LLAMA, 0.2689, LLAMA_3_8B),
     Rung("IQ4_XS", "good for its size, slower on processors", _LLAMA),
     Rung("Q3_K_L", "noticeable loss", _LLAMA, 0.5562, LLAMA_3_8B),
