@@ -1,6 +1,7 @@
 """The live hub: Hugging Face, or another that speaks its API (``HF_ENDPOINT``)."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -54,7 +55,7 @@ class HuggingFace:
     """A ``Source`` over the hub's HTTP API. Nothing is imported or opened before the first request.
 
     ``endpoint`` and ``token`` default to what the environment says. ``in_flight`` bounds the
-    requests at one moment; ``pause`` waits between attempts and is given by tests.
+    requests at one moment; ``pause`` waits and ``monotonic`` tells the time, both given by tests.
     """
 
     name = "hub"
@@ -67,10 +68,16 @@ class HuggingFace:
         offline: bool = False,
         in_flight: int = 48,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = (endpoint or endpoint_from_environment()).rstrip("/")
         self._client = Client(
-            self.endpoint, token=token, offline=offline, in_flight=in_flight, pause=pause
+            self.endpoint,
+            token=token,
+            offline=offline,
+            in_flight=in_flight,
+            pause=pause,
+            monotonic=monotonic,
         )
         self._ranges = RangedReader(self._client)
         self._row_details = 0

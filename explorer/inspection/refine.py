@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from explorer.errors import ExplorerError, HeaderError, Missing, RateLimited, Unreachable
 from explorer.hub.source import Listing, Source
+from explorer.inspection.documents import json_object
 from explorer.inspection.model import CONFIG
-from explorer.inspection.opening import json_object
 from explorer.inspection.rows import Row, describe
 
 IN_FLIGHT = 6
@@ -55,7 +55,7 @@ def refine_row(row: Row, config: Config) -> Row:
 
 
 class _Asked(NamedTuple):
-    task: asyncio.Task[Config | None]
+    task: asyncio.Task[Config | ExplorerError | None]
     at: float
 
 
@@ -83,7 +83,8 @@ class Refiner:
         self._held: dict[str, Row] = {}
         self._resumes_at = 0.0
         self._asked: dict[tuple[str, str | None], _Asked] = {}
-        self._running: set[asyncio.Task[Row | None]] = set()
+        self._running: dict[asyncio.Task[Row | None], Row] = {}
+        self._ready: list[Row] = []
         self._changed = asyncio.Event()
         self._closed = False
 
@@ -108,19 +109,19 @@ class Refiner:
         """Rows as they become exact, without end until ``close``. They are not judged.
 
         A row that the hub's limits or the network keep from being read is held and asked for again; one
-        that has no configuration never comes.
+        that has no configuration never comes. Left early, it goes on where it was when called again.
         """
         try:
             while not self._closed:
+                while self._ready:
+                    yield self._ready.pop(0)
                 self._start()
-                for task in await self._finished():
-                    row = task.result()
-                    if row is not None:
-                        yield row
+                await self._finish_some()
         finally:
-            for task in self._running:
+            for task, row in self._running.items():
                 task.cancel()
-            self._running = set()
+                self._waiting[row.listing.id] = row
+            self._running = {}
 
     async def refine(self, rows: Iterable[Row]) -> tuple[Row, ...]:
         """These rows, exact where that can be had now; in order, the others as they were."""
@@ -140,10 +141,10 @@ class Refiner:
             self._held = {}
         while self._waiting and len(self._running) < self._in_flight:
             _, row = self._waiting.popitem()
-            self._running.add(asyncio.create_task(self._attempt(row)))
+            self._running[asyncio.create_task(self._attempt(row))] = row
 
-    async def _finished(self) -> set[asyncio.Task[Row | None]]:
-        """Rows that are done; none, if there is something new to start first."""
+    async def _finish_some(self) -> None:
+        """Until some rows are ready, or there may be something else to start."""
         self._changed.clear()
         signals: set[asyncio.Task[object]] = {asyncio.create_task(self._noticed())}
         if self._held:
@@ -153,9 +154,11 @@ class Refiner:
         finally:
             for signal in signals:
                 signal.cancel()
-        done = {task for task in self._running if task.done()}
-        self._running -= done
-        return done
+        for task in [task for task in self._running if task.done()]:
+            del self._running[task]
+            row = task.result()
+            if row is not None:
+                self._ready.append(row)
 
     async def _noticed(self) -> object:
         """Until other rows are in view."""
@@ -210,23 +213,31 @@ class Refiner:
         self._asked[key] = asked
         while len(self._asked) > _KEPT:
             del self._asked[next(iter(self._asked))]
-        return await asyncio.shield(asked.task)
+        outcome = await asyncio.shield(asked.task)
+        if isinstance(outcome, ExplorerError):
+            raise outcome
+        return outcome
 
     def _is_past(self, asked: _Asked, listing: Listing) -> bool:
         """Whether to ask once more: what belongs to a commit never changes, a failure may pass."""
         if not asked.task.done():
             return False
-        failed = asked.task.cancelled() or asked.task.exception() is not None
+        failed = asked.task.cancelled() or isinstance(asked.task.result(), ExplorerError)
         return failed or (listing.sha is None and self._monotonic() - asked.at > FRESH_SECONDS)
 
-    async def _ask(self, listing: Listing) -> Config | None:
-        """None where there is no configuration, or none for this person, or a damaged one."""
+    async def _ask(self, listing: Listing) -> Config | ExplorerError | None:
+        """None where there is no configuration, or none for this person, or a damaged one.
+
+        An error is given back, not raised: nobody may be there any more to hear of it.
+        """
         async with self._slots:
             try:
                 text = await self._source.config(listing)
                 return json_object(CONFIG, text) if text else None
             except (Missing, HeaderError):
                 return None
+            except ExplorerError as error:
+                return error
 
 
 _PACKING = "quantization_config"
