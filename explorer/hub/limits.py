@@ -68,17 +68,16 @@ class Limits:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._limits: dict[str, tuple[Limit, float]] = {}
+        self._refused_until: dict[str, float] = {}
 
     def note(self, url: str, status: int, headers: Mapping[str, str]) -> None:
         """Read an answer of the hub."""
-        limit = read_limit(headers)
+        limit, now = read_limit(headers), self._monotonic()
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            bucket = limit.bucket if limit else bucket_of(url)
             seconds = resumes_in_seconds(headers) or _UNTOLD_SECONDS
-            limit = Limit(bucket, 0, seconds, limit.quota if limit else 1)
+            self._refused_until[limit.bucket if limit else bucket_of(url)] = now + seconds
         if limit is None:
             return
-        now = self._monotonic()
         before = self._limits.get(limit.bucket)
         if before and before[1] + before[0].resets_in_seconds > now:
             # Answers overtake each other: within a window less can only become less.
@@ -91,11 +90,11 @@ class Limits:
         ``keep`` is the share of a window that is left for others, ``in_flight`` what was sent and is not
         in the hub's figures yet.
         """
-        known = self._limits.get(bucket)
-        if known is None:
-            return 0.0
-        limit, noted = known
-        wait = noted + limit.resets_in_seconds - self._monotonic()
-        if wait <= 0 or limit.left - in_flight > keep * limit.quota:
-            return 0.0
-        return wait
+        now = self._monotonic()
+        refused = max(self._refused_until.get(bucket, now) - now, 0.0)
+        if bucket not in self._limits:
+            return refused
+        limit, noted = self._limits[bucket]
+        if limit.left - in_flight > keep * limit.quota:
+            return refused
+        return max(noted + limit.resets_in_seconds - now, refused)

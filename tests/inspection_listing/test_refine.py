@@ -156,10 +156,11 @@ async def test_half_of_a_window_is_left_to_what_a_person_asks_for() -> None:
         seen = {row.listing.id for row in await take(refiner, NUMBER - 6)}
         await source.close()
     assert used[0] <= 20
-    # A file takes two exchanges, a redirect and its target: 60 in all, at most 20 a window of 300 s.
+    # A file takes two exchanges, a redirect and its target: 60 in all, at most 20 a window of 300 s,
+    # and somewhat fewer, since what is in flight at the end of a window counts in full.
     assert [exchange.status for exchange in hub.traffic.exchanges].count(429) == 0
     assert len([wait for wait in time.waits if wait > 0]) >= 2
-    assert time.now - 1_800_000_000.0 <= 4 * 301
+    assert time.now - 1_800_000_000.0 <= 7 * 301
     assert len(seen) == NUMBER - 6
 
 
