@@ -91,6 +91,8 @@ class Lineage:
         self._known: dict[str, Kin] = {}
         self._branches: dict[tuple[str, Relation], Branch] = {}
         self._pages: dict[tuple[str, Relation], AsyncIterator[Page]] = {}
+        self._asking: dict[str, asyncio.Lock] = {}
+        """Who asks for what another is asking for waits, and gets the same answer."""
 
     @property
     def note(self) -> str:
@@ -105,17 +107,11 @@ class Lineage:
 
     async def kin(self, model_id: str) -> Kin:
         """A model by name; with the error if it cannot be looked up, which is tried again the next time."""
-        known = self._known.get(model_id)
-        if known is not None and known.error is None:
+        async with self._asking.setdefault(model_id, asyncio.Lock()):
+            known = self._known.get(model_id)
+            if known is None or known.error is not None:
+                known = self._known[model_id] = await self._look_up(model_id)
             return known
-        try:
-            found = _looked_up(await self._source.repo(ModelRef(model_id)))
-        except ModelNotFound as error:
-            found = await self._listed(model_id, error)
-        except ExplorerError as error:
-            found = Kin(model_id, error=error)
-        self._known[model_id] = found
-        return found
 
     async def ancestry(self, kin: Kin, depth: int = DEEPEST) -> Ancestry:
         """The tree above a model, one generation after the other, each looked up side by side."""
@@ -132,7 +128,9 @@ class Lineage:
 
     async def branch(self, parent: str, relation: Relation) -> Branch:
         """What was made of a model in one way: what was listed before, or the first page."""
-        return self._branches.get((parent, relation)) or await self.grow(Branch(parent, relation))
+        key = (parent, relation)
+        async with self._asking.setdefault(derived_tag(*key), asyncio.Lock()):
+            return self._branches.get(key) or await self.grow(Branch(*key))
 
     async def grow(self, branch: Branch) -> Branch:
         """A branch with another page. One that cannot be had leaves the branch with the error."""
@@ -207,6 +205,14 @@ class Lineage:
         elif isinstance(pages, AsyncGenerator):
             await pages.aclose()
         return page
+
+    async def _look_up(self, model_id: str) -> Kin:
+        try:
+            return _looked_up(await self._source.repo(ModelRef(model_id)))
+        except ModelNotFound as error:
+            return await self._listed(model_id, error)
+        except ExplorerError as error:
+            return Kin(model_id, error=error)
 
     async def _listed(self, model_id: str, error: ModelNotFound) -> Kin:
         """A model without files: the snapshot lists ten times as many as it has the headers of."""

@@ -1,5 +1,6 @@
 """The lineage walked on a loopback hub: what is found, and how often the hub is asked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -188,3 +189,13 @@ async def test_a_model_that_is_not_there_is_an_error_where_one_begins(hub: HubSe
         with pytest.raises(ModelNotFound):
             await lineage.named(ModelRef("no/such"))
         assert (await lineage.named(ModelRef(ORIGINAL, "main"))).id == ORIGINAL
+
+
+async def test_two_who_ask_for_the_same_at_once_cost_one_request(hub: HubServer) -> None:
+    async with walking(hub) as lineage:
+        first, second = await asyncio.gather(
+            *(lineage.branch(ORIGINAL, Relation.MERGE) for _ in "ab")
+        )
+        await asyncio.gather(*(lineage.kin(ORIGINAL) for _ in "abc"))
+    assert first == second
+    assert hub.traffic.requests() == 2
