@@ -160,6 +160,11 @@ class Client:
 
     def refuse(self, url: str, seconds: float) -> RateLimited:
         """The error for a request that is not sent since the hub would refuse it for so long."""
+        if self._failures is not _as_hugging_face:
+            told = {"retry-after": str(max(int(seconds) - 1, 0))}
+            worded = self.failure(Answer(429, told, b"", url, {}), Subject(endpoint=self.endpoint))
+            if isinstance(worded, RateLimited):
+                return worded
         return rate_limited(bucket_of(url), seconds, with_token=bool(self._authorization))
 
     def is_own(self, url: str) -> bool:
