@@ -8,10 +8,11 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Generic, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from explorer.errors import HeaderError
@@ -23,6 +24,8 @@ MERGED_BYTES = 2 << 20
 """Neighbouring ranges become one request up to this size, and larger ones several."""
 MERGED_GAP = 16 << 10
 """Bytes between two ranges that are cheaper to read than to ask around."""
+IN_LOOP_BYTES = 256 << 10
+"""What a parser is given without leaving the event loop: a millisecond or two of work."""
 LARGEST_STEP = 512 << 20
 """More than any real header: a file that claims so is malformed."""
 
@@ -36,16 +39,45 @@ _SHORT_READS = 2
 async def run(
     reading: Reading[T], fetch: Callable[[tuple[Span, ...]], Awaitable[tuple[bytes, ...]]]
 ) -> T:
-    """Run a parser to its end over a function that returns the bytes of several ranges."""
+    """Run a parser to its end over a function that returns the bytes of several ranges.
+
+    What is more than a moment's work is parsed in a thread, so that others can go on.
+    """
     try:
-        spans = next(reading)
-        while True:
-            spans = reading.send(await fetch(spans))
-    except StopIteration as end:
-        result: T = end.value
-        return result
+        step = _begin(reading)
+        while step.spans is not None:
+            bodies = await fetch(step.spans)
+            if sum(map(len, bodies)) <= IN_LOOP_BYTES:
+                step = _go_on(reading, bodies)
+            else:
+                step = await asyncio.to_thread(_go_on, reading, bodies)
+        return step.result[0]
     finally:
-        reading.close()
+        # Called off while a thread still parses, the reading ends with the thread: it can't be closed.
+        with suppress(ValueError):
+            reading.close()
+
+
+class _Step(NamedTuple, Generic[T]):
+    """What a parser asks for next, or what it returned."""
+
+    spans: tuple[Span, ...] | None
+    result: tuple[T, ...] = ()
+
+
+def _begin(reading: Reading[T]) -> _Step[T]:
+    try:
+        return _Step(next(reading))
+    except StopIteration as end:
+        return _Step(None, (end.value,))
+
+
+def _go_on(reading: Reading[T], bodies: tuple[bytes, ...]) -> _Step[T]:
+    """One step. StopIteration must not leave it: a future cannot carry that."""
+    try:
+        return _Step(reading.send(bodies))
+    except StopIteration as end:
+        return _Step(None, (end.value,))
 
 
 @dataclass(slots=True)

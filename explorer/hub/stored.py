@@ -169,7 +169,7 @@ class Stored:
         shards' own beginnings are stored already.
         """
         key = self._key("headers", repo.listing.id, repo.commit, index_path)
-        answer = self._store.get_answer(key) if repo.commit else None
+        answer = await asyncio.to_thread(self._store.get_answer, key) if repo.commit else None
         if answer and answer.body:
             self._cached += 1
             return await asyncio.to_thread(_split_headers, answer.body)
@@ -179,7 +179,7 @@ class Stored:
             return None
         headers = await self._source.sharded_headers(repo, index_path)
         if repo.commit:
-            body = _join_headers(headers) if headers else b""
+            body = await asyncio.to_thread(_join_headers, headers) if headers else b""
             await asyncio.to_thread(self._store.put_answer, key, body)
         return headers
 

@@ -6,7 +6,7 @@ anything is shown.
 
 from explorer.inspection.fitting import Grid, answer, fit_grid
 from explorer.inspection.model import Model
-from explorer.inspection.opening import card, open_model, read_shards
+from explorer.inspection.opening import card, open_model, read_shards, retry_shards
 from explorer.inspection.rows import Row, describe, judge_again, judge_row
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "judge_row",
     "open_model",
     "read_shards",
+    "retry_shards",
 ]

@@ -74,18 +74,27 @@ class Model:
 
         None while headers are missing, or if they do not tell.
         """
+        family = self.architecture.model_type if self.architecture else ""
+        return self.active_counted(input_embedding=counts_input_embedding(family))
+
+    def active_counted(self, *, input_embedding: bool) -> int | None:
+        """Parameters a token passes through, with the input embedding or without; None as above.
+
+        Publishers differ: the embedding is stored, but a token looks up one row of it.
+        """
         if not self.complete:
             return None
-        family = self.architecture.model_type if self.architecture else ""
-        embedding = counts_input_embedding(family)
-        return active_parameters(self.checkpoint, self.config, input_embedding=embedding)
+        return active_parameters(self.checkpoint, self.config, input_embedding=input_embedding)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before trusting a figure, a sentence each."""
         found = [*self.repo.notes, *(str(problem) for problem in self.problems)]
         found += self.checkpoint.warnings
-        difference = self.checkpoint.hub_difference(self.repo.listing.parameters)
+        # The hub counts what a loader would take, not another variant that was picked.
+        usual = self.reading == self.layout.default
+        published = self.repo.listing.parameters if usual else None
+        difference = self.checkpoint.hub_difference(published)
         return tuple(found + ([difference] if difference else []))
 
     def with_shard(self, shard: Shard) -> "Model":

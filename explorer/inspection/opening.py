@@ -1,22 +1,24 @@
 """Opening a model: which requests are made, in which order, and what becomes of their answers."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from explorer.errors import ExplorerError, HeaderError
 from explorer.fit.architecture import Architecture
 from explorer.fit.config import from_config
 from explorer.hub.source import ModelRef, Repo, RepoFile, Source
+from explorer.inspection.documents import missing_files, read_documents
 from explorer.inspection.model import CONFIG, Model
 from explorer.weights.checkpoint import Checkpoint, Shard
 from explorer.weights.formats import reading_for
 from explorer.weights.layout import FileGroup, Layout, lay_out
 from explorer.weights.safetensors import parse_header
 
-DOCUMENTS = (CONFIG, "hf_quant_config.json", "model_index.json", "adapter_config.json")
 CARD = "README.md"
+MOST_SHARDS = 2_000
+"""Files whose headers are read: ten times what the largest published models have."""
 
 
 async def open_model(
@@ -28,29 +30,51 @@ async def open_model(
     file that cannot be read leaves its error in the model; only a model that cannot be looked up raises.
     """
     repo = await source.repo(ref)
-    documents, problems = await _documents(source, repo)
+    documents, problems = await read_documents(source, repo)
     layout = lay_out(((entry.path, entry.size_bytes) for entry in repo.files), documents)
     chosen = _chosen(layout, file)
+    problems += missing_files(repo, documents, chosen)
     architecture = None
     try:
         architecture = _architecture(documents.get(CONFIG, {}))
     except HeaderError as error:
         problems.append(error)
-    if not chosen:
+    paths = [path for group in chosen for path in group.files]
+    if not paths:
         problems.append(_no_weights(repo))
+    if len(paths) > MOST_SHARDS:
+        problems.append(_too_many(len(paths)))
     model = Model(
         repo=repo,
         documents=documents,
         layout=layout,
         reading=chosen,
-        checkpoint=_expecting(chosen, layout, documents),
+        checkpoint=_expecting(paths[:MOST_SHARDS], layout, chosen, documents),
         architecture=architecture,
         problems=tuple(problems),
     )
     yield model
-    async for shard in read_shards(source, repo, model.checkpoint.expected):
-        model = model.with_shard(shard)
-        yield model
+    async with aclosing(_filled(source, model, model.checkpoint.expected)) as models:
+        async for model in models:
+            yield model
+
+
+async def retry_shards(source: Source, model: Model) -> AsyncGenerator[Model]:
+    """The model with each file that failed, or was not yet read, asked for once more.
+
+    Yields a model for each answer; a file that fails again keeps its error.
+    """
+    async with aclosing(_filled(source, model, model.checkpoint.missing)) as models:
+        async for grown in models:
+            yield grown
+
+
+async def _filled(source: Source, model: Model, paths: Iterable[str]) -> AsyncGenerator[Model]:
+    """The model with one more header each time, counted in a thread: it may have 100,000 tensors."""
+    async with aclosing(read_shards(source, model.repo, paths)) as shards:
+        async for shard in shards:
+            model = await asyncio.to_thread(model.with_shard, shard)
+            yield model
 
 
 async def read_shards(source: Source, repo: Repo, paths: Iterable[str]) -> AsyncGenerator[Shard]:
@@ -58,7 +82,8 @@ async def read_shards(source: Source, repo: Repo, paths: Iterable[str]) -> Async
 
     Asks for all headers at once where the source can give them, otherwise for each by range.
     """
-    files = [file for file in repo.files if file.path in set(paths)]
+    wanted = set(paths)
+    files = [file for file in repo.files if file.path in wanted]
     if len(files) > 1:
         at_once = await _headers_at_once(source, repo, files)
         for file in [file for file in files if file.path in at_once]:
@@ -82,35 +107,6 @@ async def card(source: Source, repo: Repo) -> str | None:
     return rest.lstrip("-").lstrip() if separator and len(head) < len(text) else text
 
 
-async def _documents(
-    source: Source, repo: Repo
-) -> tuple[dict[str, Mapping[str, Any]], list[ExplorerError]]:
-    """The JSON files that are there, and why others could not be read."""
-    present = {file.path for file in repo.files}
-    wanted = [path for path in DOCUMENTS if path in present]
-    found = await asyncio.gather(*(_document(source, repo, path) for path in wanted))
-    documents = {k: v for k, v in zip(wanted, found, strict=True) if isinstance(v, Mapping)}
-    return documents, [item for item in found if isinstance(item, ExplorerError)]
-
-
-async def _document(source: Source, repo: Repo, path: str) -> Mapping[str, Any] | ExplorerError:
-    try:
-        return json_object(path, await source.text(repo, path) or "{}")
-    except ExplorerError as error:
-        return error
-
-
-def json_object(path: str, text: str) -> Mapping[str, Any]:
-    """The JSON object in a text. Raises HeaderError for anything else; ``path`` is named in it."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise HeaderError(f"{path} is not JSON", detail=str(error)[:200]) from error
-    if not isinstance(value, dict):
-        raise HeaderError(f"{path} is not a JSON object")
-    return value
-
-
 def _architecture(config: Mapping[str, Any]) -> Architecture | None:
     """None if there is no config.json, or one that does not describe a model's shape."""
     return from_config(config) if config else None
@@ -125,10 +121,13 @@ def _chosen(layout: Layout, file: str | None) -> tuple[FileGroup, ...]:
 
 
 def _expecting(
-    groups: tuple[FileGroup, ...], layout: Layout, documents: Mapping[str, Mapping[str, Any]]
+    paths: list[str],
+    layout: Layout,
+    groups: tuple[FileGroup, ...],
+    documents: Mapping[str, Mapping[str, Any]],
 ) -> Checkpoint:
     return Checkpoint.expecting(
-        (path for group in groups for path in group.files),
+        paths,
         groups[0].format if groups else "safetensors",
         documents.get(CONFIG),
         documents.get("hf_quant_config.json"),
@@ -142,6 +141,14 @@ def _no_weights(repo: Repo) -> HeaderError:
         "No weight files that can be read here",
         detail=f"{len(repo.files)} files: {names}{', …' if len(repo.files) > 5 else ''}",
         hint="safetensors, GGUF and torch files are read",
+    )
+
+
+def _too_many(files: int) -> HeaderError:
+    return HeaderError(
+        "More weight files than are read",
+        f"{files:,} files, of which the first {MOST_SHARDS:,} are looked into",
+        "figures are of those",
     )
 
 
