@@ -129,7 +129,9 @@ def qwen_2_5_vl_32b() -> Checkpoint:
         tensor(each.name, each.dtype, (5120, *each.shape[1:])) if each.shape[0] == 3584 else each
         for each in vision
     )
-    return mapped(text.config, (*unfold(text.headers[""]), *wider))
+    shared = ("model_type", "max_position_embeddings")
+    config = text.config | {key: tower.config[key] for key in shared}
+    return mapped(config, (*unfold(text.headers[""]), *wider))
 
 
 WEIGHTS: dict[int, Callable[[], Checkpoint]] = {

@@ -4,6 +4,7 @@ from explorer.fit.architecture import Architecture
 from explorer.fit.values import Memory, Placed, Plan, Reason, Scenario
 from explorer.fit.vllm import VERSION
 from explorer.fit.vllm.cache import Group, Pool, pool
+from explorer.fit.vllm.overheads import VISION_BYTES
 from explorer.fit.vllm.settings import Settings
 from explorer.fit.weight_map import WeightMap
 from explorer.units import memory
@@ -25,7 +26,7 @@ def explain(
         _weights(weights, total, settings),
         *(_group(group, settings) for group in cache.groups),
         *_capacity(plan, cache, settings),
-        _compute(architecture, total),
+        _compute(architecture, total, vision=weights.vision_bytes > 0),
         _overhead(total, len(plan.placement)),
         _share(plan, scenario),
     )
@@ -81,10 +82,11 @@ def _room(placed: Placed) -> int:
     return placed.capacity_bytes - parts.weights - parts.compute - parts.overhead
 
 
-def _compute(architecture: Architecture, total: Memory) -> Reason:
+def _compute(architecture: Architecture, total: Memory, *, vision: bool) -> Reason:
+    seen = f" + {memory(VISION_BYTES)} a rank to profile images, none with --language-model-only"
     return Reason(
         "compute", memory(total.compute),
-        "the largest of a step's widest layer and the sampler, and a vision tower's profiling",
+        "the larger of a step's widest layer and the sampler" + (seen if vision else ""),
         f"hidden {architecture.hidden:,}, vocabulary {architecture.vocabulary:,}",
         f"{_SOURCE}, gpu_worker.py; sizes estimated, 0.2 to 2.4 GiB in start-up logs",
     )  # fmt: skip

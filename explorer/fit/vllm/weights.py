@@ -20,6 +20,12 @@ _PARTLY_ROTARY = {
     "glm": 2, "glm4": 2, "glm4_moe": 2, "chatglm": 2, "phi": 2, "stablelm": 4, "gpt_neox": 4,
 }  # fmt: skip
 """One in so many elements of a head is rotated."""
+_SEEN_POSITIONS = frozenset({
+    "qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text", "qwen3_vl", "qwen3_vl_text",
+    "qwen3_vl_moe", "qwen3_vl_moe_text", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text",
+    "qwen2_5_omni_text", "qwen3_omni_moe_text", "glm4v", "glm4v_text", "glm4v_moe_text",
+})  # fmt: skip
+"""Model types with positions in images and video, whose table is four times as long."""
 _POSITION_TABLES = frozenset({"gpt2", "opt", "bert", "roberta", "xlm-roberta", "mpt", "bloom"})
 """Model types without rotary positions."""
 
@@ -86,18 +92,20 @@ def padded_vocabulary(size_bytes: int, vocabulary: int) -> int:
 
 def rotary_bytes(architecture: Architecture) -> int:
     """The table of rotary sines and cosines, in 16 bits: one for each kind of attention with its own."""
-    if architecture.model_type in _POSITION_TABLES or architecture.kind == "encoder":
+    kind = architecture.model_type
+    if kind in _POSITION_TABLES or architecture.kind == "encoder":
         return 0
-    share = _PARTLY_ROTARY.get(architecture.model_type, 1)
+    share = _PARTLY_ROTARY.get(kind, 1)
     kinds = {
         (layer.mixer, _rotated(layer) // share)
         for layer, _ in architecture.groups
         if layer.head_dim_k and layer.mixer not in (Mixer.SHARED, Mixer.CROSS)
     }
-    local = {kind for kind in kinds if kind[0] is Mixer.SLIDING}
-    if architecture.model_type not in _LOCAL_ROTARY and len(kinds) > len(local):
+    local = {each for each in kinds if each[0] is Mixer.SLIDING}
+    if kind not in _LOCAL_ROTARY and len(kinds) > len(local):
         kinds -= local
-    return 2 * (architecture.context_tokens or 0) * sum(width for _, width in kinds)
+    positions = (architecture.context_tokens or 0) * (4 if kind in _SEEN_POSITIONS else 1)
+    return 2 * positions * sum(width for _, width in kinds)
 
 
 _LOCAL_ROTARY = frozenset({
