@@ -44,7 +44,10 @@ def test_every_sequence_is_given_its_whole_context() -> None:
 
 def test_what_needs_a_larger_share_is_tight() -> None:
     needed = answer(machine(24), context_tokens=8192).memory.total / GIB
-    assert answer(machine(needed + 0.1), context_tokens=8192).verdict is Verdict.TIGHT
+    tight = answer(machine(needed + 0.1), context_tokens=8192)
+    assert tight.verdict is Verdict.TIGHT
+    assert tight.memory.total <= tight.placement[0].capacity_bytes
+    assert "larger --gpu-memory-utilization" in tight.reasons[-1].formula
     assert answer(machine(needed - 0.1), context_tokens=8192).verdict is Verdict.TOO_LARGE
 
 

@@ -111,8 +111,14 @@ class Vllm:
         more ranks than it has.
         """
         chosen = deploy(architecture, weights, machine, scenario)
+        raised = chosen.verdict is Verdict.TIGHT  # runs only with all that is free
         placement = tuple(
-            Placed(rank.device.name, rank.memory, rank.budget_bytes) for rank in chosen.ranks
+            Placed(
+                rank.device.name,
+                rank.memory,
+                rank.device.available_bytes if raised else rank.budget_bytes,
+            )
+            for rank in chosen.ranks
         )
         return Plan(chosen.verdict, placement, gpu_layers=len(architecture.layers))
 

@@ -1,7 +1,7 @@
 """Why each part of a vLLM plan is as large as it is."""
 
 from explorer.fit.architecture import Architecture
-from explorer.fit.values import Memory, Placed, Plan, Reason, Scenario
+from explorer.fit.values import Memory, Placed, Plan, Reason, Scenario, Verdict
 from explorer.fit.vllm import VERSION
 from explorer.fit.vllm.cache import Group, Pool, pool
 from explorer.fit.vllm.overheads import VISION_BYTES
@@ -101,10 +101,15 @@ def _overhead(total: Memory, ranks: int) -> Reason:
 
 
 def _share(plan: Plan, scenario: Scenario) -> Reason:
+    formula = (
+        "memory x --gpu-memory-utilization, or what is free if that is less; vLLM fills it whole"
+    )
+    if plan.verdict is Verdict.TIGHT:
+        formula = "all that is free: it runs only with a larger --gpu-memory-utilization"
     return Reason(
         "share of the device",
         memory(sum(placed.capacity_bytes for placed in plan.placement)),
-        "memory x --gpu-memory-utilization, or what is free if that is less; vLLM fills it whole",
+        formula,
         f"utilization {scenario.memory_utilization:g}",
         f"{_SOURCE}, gpu_worker.py",
     )
