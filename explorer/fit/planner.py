@@ -8,7 +8,7 @@ from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.engines import DEFAULT_ENGINE, EngineModel, engine_for
 from explorer.fit.speed import estimate
-from explorer.fit.values import Answer, Memory, Scenario, Speed, Verdict
+from explorer.fit.values import Answer, Memory, Plan, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 
@@ -37,9 +37,25 @@ def judge(
     """
     engine = engine_for(architecture, scenario)
     resolved, assumptions = engine.resolve(architecture, scenario)
+    plan = engine.plan(architecture, weights, machine, resolved)
+    return _answer(
+        engine, architecture, weights, machine, (resolved, assumptions, plan), explain=explain
+    )
+
+
+def _answer(
+    engine: EngineModel,
+    architecture: Architecture,
+    weights: WeightMap,
+    machine: Machine,
+    planned: tuple[Scenario, tuple[str, ...], Plan],
+    *,
+    explain: bool,
+) -> Answer:
+    """The answer that a plan of a resolved scenario gives."""
+    resolved, assumptions, plan = planned
     engine_name = resolved.engine or DEFAULT_ENGINE
     resolved = replace(resolved, quantization=weights.quantization, engine=engine_name)
-    plan = engine.plan(architecture, weights, machine, resolved)
     fits = plan.verdict is not Verdict.TOO_LARGE
     most = resolved.context_tokens or 0 if fits else 0
     if explain and architecture.layers:
@@ -88,11 +104,14 @@ def best(
     if not options:
         raise UsageError("No quantization to choose from")
     engine = engine_for(architecture, scenario)
-    resolved, _ = engine.resolve(architecture, scenario)
+    resolved, assumptions = engine.resolve(architecture, scenario)
     ordered = sorted(options, key=_size)
+    plans: dict[int, Plan] = {}
 
     def verdict_of(option: WeightMap) -> Verdict:
-        return engine.plan(architecture, option, machine, resolved).verdict
+        if id(option) not in plans:
+            plans[id(option)] = engine.plan(architecture, option, machine, resolved)
+        return plans[id(option)].verdict
 
     chosen = ordered[0]
     least = verdict_of(chosen)
@@ -102,7 +121,11 @@ def best(
         chosen = next((option for option in ordered if _four_bits(option)), chosen)
         if verdict_of(chosen) is not Verdict.OFFLOAD:
             chosen = _largest(ordered, lambda option: verdict_of(option) is Verdict.OFFLOAD)
-    return judge(architecture, chosen, machine, scenario, explain=explain)
+    verdict_of(chosen)
+    return _answer(
+        engine, architecture, chosen, machine, (resolved, assumptions, plans[id(chosen)]),
+        explain=explain,
+    )  # fmt: skip
 
 
 def _largest(ordered: Sequence[WeightMap], holds: Callable[[WeightMap], bool]) -> WeightMap:

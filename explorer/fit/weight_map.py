@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from explorer.fit.roles import Part, Section, place
 from explorer.weights.tensors import Tensor
@@ -47,12 +47,18 @@ class WeightMap:
     components: tuple[tuple[str, int], ...] = ()
     """Bytes by component, of a pipeline whose parts can be loaded one at a time."""
 
-    @property
-    def total_bytes(self) -> int:
-        """All of it."""
-        blocks = sum(block.dense_bytes + block.expert_bytes for block in self.blocks)
-        ends = self.input_bytes + self.output_bytes + self.other_bytes
-        return blocks + ends + self.vision_bytes + self.mtp_bytes
+    total_bytes: int = field(init=False, repr=False, compare=False)
+    """All of it, counted once: listings sort what they offer by it."""
+
+    def __post_init__(self) -> None:
+        # a plan's equal blocks are one value
+        counts = Counter(map(id, self.blocks))
+        distinct = {id(block): block for block in self.blocks}
+        total = self.input_bytes + self.output_bytes + self.other_bytes
+        total += self.vision_bytes + self.mtp_bytes
+        for key, block in distinct.items():
+            total += counts[key] * (block.dense_bytes + block.expert_bytes)
+        object.__setattr__(self, "total_bytes", total)
 
 
 _INPUT = {"token_embd", "per_layer_token_embd"}

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
@@ -15,7 +14,7 @@ from explorer.fit.values import Engine
 from explorer.fit.weight_map import WeightMap, from_tensors, scaled_to
 from explorer.inspection.model import Model
 from explorer.weights.layout import FileGroup
-from explorer.weights.quantization import Quantization, from_config
+from explorer.weights.quantization import Quantization
 
 _ENGINES_BY_METHOD: Mapping[str, Engine] = {
     "mlx": "mlx",
@@ -60,10 +59,12 @@ def of_model(model: Model, engine: Engine | None = None) -> tuple[WeightMap, ...
 
 
 def of_listing(
-    architecture: Architecture, parameters: int | None, config: Mapping[str, Any]
+    architecture: Architecture, parameters: int | None, quantization: Quantization | None
 ) -> tuple[WeightMap, ...]:
-    """The quantizations of a model known by its shape and published parameter count alone."""
-    quantization = from_config(config)
+    """The quantizations of a model known by its shape and published parameter count alone.
+
+    ``quantization`` is what its configuration declares.
+    """
     if quantization is None or engine_of(quantization) == "llama.cpp":
         names = [rung.name for rung in offered("llama.cpp")]
         if quantization is not None and quantization.method == "fp8":

@@ -1,6 +1,9 @@
 """A listing row judged on a machine, with no request of its own."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from explorer.errors import HeaderError
 from explorer.fit.architecture import Architecture
@@ -16,6 +19,7 @@ from explorer.inspection.quantizations import engine_of, of_listing
 from explorer.license.classify import terms_for
 from explorer.license.terms import Terms
 from explorer.weights.checkpoint import counts_input_embedding
+from explorer.weights.quantization import Quantization
 from explorer.weights.quantization import from_config as from_quantized
 
 FEWEST_KEYS = 3
@@ -64,30 +68,115 @@ def judge_again(row: Row, machine: Machine, scenario: Scenario) -> Row:
         return row
     if scenario.engine != row.engine:
         scenario = replace(scenario, engine=row.engine)
-    answer = best(row.architecture, row.options, machine, scenario, explain=False)
-    return replace(row, answer=answer)
+    asked = _Asked(row.architecture, row.options, machine)
+    return replace(row, answer=_answered(asked, scenario))
+
+
+class _Asked:
+    """A shape, its options and a machine, told apart by identity: rows of one shape share them."""
+
+    __slots__ = ("architecture", "machine", "options")
+
+    def __init__(
+        self, architecture: Architecture, options: tuple[WeightMap, ...], machine: Machine
+    ) -> None:
+        self.architecture = architecture
+        self.options = options
+        self.machine = machine
+
+    def __hash__(self) -> int:
+        return hash((id(self.options), id(self.machine)))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Asked)
+            and self.options is other.options
+            and self.machine is other.machine
+            and self.architecture is other.architecture
+        )
+
+
+@lru_cache(maxsize=32768)
+def _answered(asked: _Asked, scenario: Scenario) -> Answer:
+    return best(asked.architecture, asked.options, asked.machine, scenario, explain=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Configured:
+    """What a configuration says. One value for each configuration, told apart by identity."""
+
+    shape: Architecture | None
+    """None if it is the type alone, or malformed."""
+    model_type: str
+    quantization: Quantization | None
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Described:
+    """What follows from a configuration and a parameter count. Rows that share them share this."""
+
+    parameters: int | None
+    active: int | None
+    context_tokens: int | None
+    shape: Architecture | None
+    options: tuple[WeightMap, ...]
 
 
 def describe(listing: Listing, *, age_seconds: float = 0.0) -> Row:
     """What a listing row says of a model, before any machine is considered."""
-    shape = _read_shape(listing)
     gguf = listing.gguf
-    parameters = listing.parameters or (gguf.parameters if gguf else None)
-    estimated = shape is None
-    if shape is None and parameters:
-        shape = from_parameters(parameters, str(listing.config.get("model_type") or ""))
-    context = None if estimated or shape is None else shape.context_tokens
+    configured = _configured(listing.config)
+    found = _described(configured, listing.parameters or (gguf.parameters if gguf else None))
     return Row(
         listing=listing,
+        parameters=found.parameters,
+        active=found.active,
+        context_tokens=found.context_tokens or (gguf.context_tokens if gguf else None),
+        terms=terms_for(listing.license, listing.license_name, listing.license_link, listing.id),
+        architecture=found.shape,
+        options=found.options,
+        engine=configured.engine,
+        estimated=configured.shape is None,
+        age_seconds=age_seconds,
+    )
+
+
+@lru_cache(maxsize=16384)
+def _described(configured: _Configured, parameters: int | None) -> _Described:
+    shape = configured.shape
+    estimated = shape is None
+    if shape is None and parameters:
+        shape = from_parameters(parameters, configured.model_type)
+    return _Described(
         parameters=parameters or (parameters_of(shape) if shape else None),
         active=None if estimated or shape is None else _active(shape, parameters),
-        context_tokens=context or (gguf.context_tokens if gguf else None),
-        terms=terms_for(listing.license, listing.license_name, listing.license_link, listing.id),
-        architecture=shape,
-        options=of_listing(shape, parameters, listing.config) if shape else (),
-        engine=engine_of(from_quantized(listing.config)),
-        estimated=estimated,
-        age_seconds=age_seconds,
+        context_tokens=None if estimated or shape is None else shape.context_tokens,
+        shape=shape,
+        options=of_listing(shape, parameters, configured.quantization) if shape else (),
+    )
+
+
+def _configured(config: Mapping[str, object]) -> _Configured:
+    """What a configuration says, read once for all rows that carry the same."""
+    try:
+        return _configured_text(json.dumps(config))
+    except (TypeError, ValueError, RecursionError):  # no JSON after all: read where it stands
+        return _read(config)
+
+
+@lru_cache(maxsize=4096)
+def _configured_text(text: str) -> _Configured:
+    return _read(json.loads(text))
+
+
+def _read(config: Mapping[str, object]) -> _Configured:
+    quantization = from_quantized(config)
+    return _Configured(
+        shape=_read_shape(config),
+        model_type=str(config.get("model_type") or ""),
+        quantization=quantization,
+        engine=engine_of(quantization),
     )
 
 
@@ -100,11 +189,11 @@ def _active(shape: Architecture, parameters: int | None) -> int:
     return active_parameters_of(shape) + (table if second else 0)
 
 
-def _read_shape(listing: Listing) -> Architecture | None:
+def _read_shape(config: Mapping[str, object]) -> Architecture | None:
     """The shape, if the listing carries a whole configuration rather than its type alone."""
-    if len(listing.config) <= FEWEST_KEYS:
+    if len(config) <= FEWEST_KEYS:
         return None
     try:
-        return from_config(listing.config)
+        return from_config(config)
     except HeaderError:
         return None

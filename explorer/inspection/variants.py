@@ -214,7 +214,7 @@ def _described(kin: Kin, listing: Listing) -> Origin:
     estimated = shape is None or not shape.layers
     shape = row.architecture if estimated else shape
     parameters = row.parameters or (parameters_of(shape) if shape else None)
-    plans = of_listing(shape, parameters, {}) if shape and shape.layers else ()
+    plans = of_listing(shape, parameters, None) if shape and shape.layers else ()
     return Origin(kin, shape, parameters, plans, estimated)
 
 
