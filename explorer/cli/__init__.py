@@ -4,9 +4,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from explorer.cli.arguments import parse
 from explorer.errors import ExplorerError, UsageError
+
+if TYPE_CHECKING:
+    from explorer.hardware.machine import Machine
+    from explorer.hub.source import Source
 
 INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended."""
@@ -49,23 +54,38 @@ def _open_ui(options: argparse.Namespace) -> int:
             hint="in a pipe or a script use: weights search, show, tensors, fit or machine; "
             "see weights --help",
         )
-    from functools import partial
-
-    from explorer.hardware.detect import detect
-    from explorer.hardware.spec import parse_machine
-    from explorer.hub.options import open_source
     from explorer.ui.app import WeightsApp
     from explorer.ui.session import Session
 
-    machine: str | None = getattr(options, "machine", None)
     app = WeightsApp(
         Session(
-            open_source=partial(
-                open_source, options.source, hub=options.hub, offline=options.offline
-            ),
-            detect=detect,
-            machine=parse_machine(machine) if machine else None,
+            open_source=lambda: _open_source(options),
+            detect=_detect,
+            machine=_machine(getattr(options, "machine", None)),
         )
     )
     app.run()
     return app.return_code or 0
+
+
+# What the UI does after its first frame is imported then.
+
+
+def _open_source(options: argparse.Namespace) -> "Source":
+    from explorer.hub.options import open_source
+
+    return open_source(options.source, hub=options.hub, offline=options.offline)
+
+
+def _detect() -> "Machine":
+    from explorer.hardware.detect import detect
+
+    return detect()
+
+
+def _machine(text: str | None) -> "Machine | None":
+    if not text:
+        return None
+    from explorer.hardware.spec import parse_machine
+
+    return parse_machine(text)

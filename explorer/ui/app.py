@@ -17,9 +17,16 @@ from textual.worker import Worker, WorkerState
 from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
-from explorer.hub.source import Source
+from explorer.hub.source import ModelRef, Source
 from explorer.ui.filters import CONTEXTS
-from explorer.ui.messages import MACHINE_SCREEN, OpenModel, SourceAnswered, UseMachine, own_fault
+from explorer.ui.messages import (
+    MACHINE_SCREEN,
+    OpenModel,
+    SourceAnswered,
+    ToggleMark,
+    UseMachine,
+    own_fault,
+)
 from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.session import Session
 from explorer.units import parse_tokens
@@ -53,6 +60,8 @@ class WeightsApp(App[None]):
     detected: reactive[Machine | None] = reactive(None)
     machine: reactive[Machine | None] = reactive(None)
     scenario: reactive[Scenario] = reactive(Scenario)
+    marked: reactive[tuple[ModelRef, ...]] = reactive((), bindings=True)
+    """Models to compare, in the order they were marked."""
 
     @dataclass
     class SourceOpened(Message):
@@ -139,6 +148,11 @@ class WeightsApp(App[None]):
     @on(UseMachine)
     def _use_machine(self, message: UseMachine) -> None:
         self.machine = message.machine or self.detected
+
+    @on(ToggleMark)
+    def _mark(self, message: ToggleMark) -> None:
+        others = tuple(ref for ref in self.marked if ref != message.ref)
+        self.marked = (*self.marked, message.ref) if others == self.marked else others
 
     @on(OpenModel)
     def _open_model(self, message: OpenModel) -> None:

@@ -20,6 +20,13 @@ class OpenModel(Message):
 
 
 @dataclass
+class ToggleMark(Message):
+    """Mark a model for a comparison, or take the mark away."""
+
+    ref: ModelRef
+
+
+@dataclass
 class SourceAnswered(Message):
     """The source gave something: its title may tell now where that came from."""
 
