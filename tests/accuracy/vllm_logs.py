@@ -186,10 +186,10 @@ def gemma_4_12b() -> Architecture:
 
 NEWER = {
     165: (_delta_net("qwen3_5_moe_text", 40, 2, 32), Settings(131_072, kv_bytes=1)),
-    190: (gemma_4_12b(), Settings(131_072, batch_tokens=4096, tensor_parallel=2)),
+    190: (gemma_4_12b(), Settings(131_072, tensor_parallel=2)),
     195: (_delta_net("qwen3_5_text", 64, 4, 48), Settings(262_144)),
 }
-"""Printed as concurrency times context; the step of row 190 is not in its log."""
+"""Printed as concurrency times context."""
 OLDER: dict[int, tuple[str | dict[str, Any] | Architecture, Settings]] = {
     183: ("Qwen/Qwen3-30B-A3B-Instruct-2507", Settings(32_768, tensor_parallel=2)),
     185: (EXAONE_4_32B, Settings(4096)),

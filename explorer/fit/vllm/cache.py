@@ -65,9 +65,9 @@ class Group:
             return ALIGNED_STATES if pages.beside_attention else 1
         tokens = context
         if pages.kind == "sliding":
-            tokens = min(pages.window_tokens - 1 + settings.batch_tokens, context)
+            tokens = min(pages.window_tokens - 1 + settings.in_flight_tokens, context)
         elif pages.kind == "chunked":
-            tokens = min(pages.window_tokens + settings.batch_tokens, context)
+            tokens = min(pages.window_tokens + settings.in_flight_tokens, context)
         elif pages.kind == "cross":
             tokens = pages.window_tokens
         # a window may begin inside a block

@@ -40,6 +40,15 @@ class Settings:
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
 
+    @property
+    def in_flight_tokens(self) -> int:
+        """Tokens of steps that were begun before the last one's blocks are freed.
+
+        A step a stage, and one more that asynchronous scheduling, the default, prepares meanwhile.
+        Source: ``VllmConfig.max_in_flight_tokens``.
+        """
+        return self.batch_tokens * (self.pipeline_parallel + 1)
+
 
 def kv_dtype(name: str | None) -> str:
     """The KV type under vLLM's own name. Raises UsageError for one it does not have."""
