@@ -58,6 +58,7 @@ def build() -> Parser:
     _lineage(_command(commands, "lineage", "what a model was made of, and what was made of it"))
     _variants(_command(commands, "variants", "every quantization of a model, the best here on top"))
     _license(_command(commands, "license", "on what terms a model may be used, with its lineage's"))
+    _snapshot(_command(commands, "snapshot", "a file of models for a machine without a network"))
     machine = _command(commands, "machine", "the machine that models are judged on")
     _machine(machine)
     return parser
@@ -143,6 +144,11 @@ def _search(parser: argparse.ArgumentParser) -> None:
 
 def _show(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument(
+        "--metadata",
+        action="store_true",
+        help="what the headers say beside their tensors: GGUF key-values, __metadata__",
+    )
 
 
 def _tensors(parser: argparse.ArgumentParser) -> None:
@@ -158,6 +164,7 @@ def _tensors(parser: argparse.ArgumentParser) -> None:
         choices=["module", "layer", "dtype", "file", "component"],
         help="print totals by group instead of the tensors",
     )
+    parser.add_argument("--csv", action="store_true", help="print CSV with a heading row")
 
 
 def _diff(parser: argparse.ArgumentParser) -> None:
@@ -265,6 +272,29 @@ def _license(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument(
         "--text", action="store_true", help="print the license's text too, if there is one"
+    )
+
+
+def _snapshot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="the file to write; FILE.part holds unfinished work"
+    )
+    parser.add_argument(
+        "--search", metavar="WORDS", help="only models with these words in the name"
+    )
+    parser.add_argument("--author", metavar="A", help="only models of this user or organisation")
+    parser.add_argument("--task", metavar="T", help="only this task, such as text-generation")
+    parser.add_argument(
+        "--sort",
+        choices=["trending", "downloads", "likes", "updated", "created"],
+        default="downloads",
+        help="which models come first (default: downloads)",
+    )
+    parser.add_argument(
+        "--limit", type=_positive, default=100, metavar="N", help="models (default: 100)"
+    )
+    parser.add_argument(
+        "--documents", action="store_true", help="cards and licenses too, not only figures"
     )
 
 

@@ -66,6 +66,7 @@ class Rows:
         if origin is not None:
             held = self._listings[row.id]
             said = f"snapshot of {self.contents.date}; read from {origin.title}"
+            said += f", {held.provenance}" if held.provenance else ""
             return replace(held, config=self._whole_config(held), provenance=said)
         said = self.contents.provenances[row.provenance]
         base = self._base_of().get(row.id)

@@ -1,0 +1,130 @@
+"""``weights snapshot``: a file of listings, configs and headers for machines without a network."""
+
+import argparse
+import json
+import sys
+from contextlib import aclosing
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from explorer import units
+from explorer.cli import contract, report
+from explorer.cli.asked import source_of
+from explorer.errors import ExplorerError, HubError, RateLimited
+from explorer.hub.snapshot_codec import Origin, write_portable
+from explorer.hub.snapshot_journal import Journal, open_journal, write_file
+from explorer.hub.source import Listing, Query, Source
+from explorer.inspection.collecting import collect
+from explorer.safetext import safe_line
+
+BAR_CELLS = 24
+
+
+async def run(options: argparse.Namespace) -> int:
+    """``weights snapshot``. What was read stays in FILE.part until FILE is complete."""
+    # The bundled snapshot is nothing to fall back on: what is asked for is what the hub has now.
+    live = options.source == "auto"
+    asked = argparse.Namespace(**{**vars(options), "source": "hub" if live else options.source})
+    query = Query(
+        text=options.search or "",
+        author=options.author,
+        task=options.task,
+        sort=options.sort,
+        limit=options.limit,
+    )
+    async with source_of(asked) as source:
+        title = source.title
+        selection = _selection(query, title, options.documents)
+        journal = open_journal(options.file, selection, datetime.now(UTC).date().isoformat())
+        try:
+            await _fill(journal, source, query, options)
+        except HubError as error:
+            raise _unfinished(journal, error) from error
+        finally:
+            journal.close()
+        transfer = source.transfer
+    origin = Origin(title, selection, journal.listings, journal.left_out)
+    models = [journal.models[row.id] for row in journal.listings if row.id in journal.models]
+    size = write_file(options.file, list(write_portable(journal.date, origin, models)))
+    journal.remove()
+    if options.json:
+        contract.emit(
+            {
+                "schema_version": contract.SCHEMA_VERSION,
+                "path": str(options.file),
+                "date": journal.date,
+                "source": title,
+                "rows": len(journal.listings),
+                "models": len(models),
+                "left_out": dict(journal.left_out),
+                "size_bytes": size,
+                "transfer": contract.transfer_json(transfer),
+            }
+        )
+        return 0
+    held = f"{len(models)} models with their headers, {len(journal.listings)} rows of {title}"
+    report.print_lines([f"{options.file}: {held}, {units.file_size(size)}"])
+    for name, why in journal.left_out.items():
+        report.note(f"only the listing of {name}: {why}")
+    report.note(f"use it with --source {options.file}")
+    return 0
+
+
+async def _fill(
+    journal: Journal, source: Source, query: Query, options: argparse.Namespace
+) -> None:
+    """Read what the journal does not have yet, writing down each model as it arrives."""
+    if not journal.listings:
+        journal.begin(await _listed(source, query))
+    left = journal.remaining
+    total = len(journal.listings)
+    if left and len(left) < total:
+        report.note(f"going on with {journal.path}: {total - len(left)} of {total} are there")
+    collected = collect(source, left, documents=options.documents, waiting=_waiting)
+    watched = sys.stderr.isatty()
+    try:
+        async with aclosing(collected) as outcomes:
+            async for name, outcome in outcomes:
+                if isinstance(outcome, ExplorerError):
+                    journal.leave_out(name, str(outcome.title))
+                else:
+                    journal.add(outcome)
+                if watched:
+                    done = total - len(journal.remaining)
+                    report.progress(f"{_bar(done, total)} {done} of {total}  {safe_line(name)}")
+    finally:
+        if watched:
+            report.progress("")
+
+
+async def _listed(source: Source, query: Query) -> tuple[Listing, ...]:
+    rows: dict[str, Listing] = {}
+    async for page in source.search(query):
+        rows |= {row.id: row for row in page.rows}
+        if sys.stderr.isatty():
+            report.progress(f"listing: {len(rows)}")
+    return tuple(rows.values())
+
+
+def _selection(query: Query, title: str, documents: bool) -> str:
+    """What was asked for, as one text that is the same for the same options."""
+    said = {name: value for name, value in asdict(query).items() if value}
+    return json.dumps({"of": title, **said, "documents": documents}, sort_keys=True)
+
+
+def _bar(done: int, total: int) -> str:
+    filled = BAR_CELLS * done // max(total, 1)
+    return f"[{'#' * filled}{'.' * (BAR_CELLS - filled)}]"
+
+
+def _waiting(limit: RateLimited) -> None:
+    report.note(f"{limit.title}: going on in {limit.retry_after_seconds or 0:.0f} s")
+
+
+def _unfinished(journal: Journal, error: HubError) -> HubError:
+    """The same error, with how to go on."""
+    done = len(journal.models) + len(journal.left_out)
+    if journal.listings:
+        kept = f"{done} of {len(journal.listings)} models are kept in {journal.path}: "
+        error.hint = f"{kept}run the same command again to go on. {error.hint}".strip()
+    return error
