@@ -159,6 +159,10 @@ def tensor_json(row: TensorRow) -> dict[str, Json]:
         "parameters": row.parameters,
         "size_bytes": row.size_bytes,
         "file": row.path,
+        "start": row.tensor.start,
+        "logical_shape": None if row.logical_shape is None else list(row.logical_shape),
+        "component": row.component,
+        "role": row.role,
     }
 
 
@@ -196,6 +200,8 @@ def model_json(model: Model, source: Source) -> dict[str, Json]:
         "parameters": {
             "total": counts.parameters,
             "active": model.active_parameters,
+            "active_with_input_embedding": model.active_counted(input_embedding=True),
+            "active_without_input_embedding": model.active_counted(input_embedding=False),
             "elements": counts.elements,
             "by_dtype": dict(counts.by_dtype),
             "by_component": dict(counts.by_component),

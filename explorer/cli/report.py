@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from explorer import units
+from explorer.cli.report_show import active
 from explorer.cli.table import Column, facts, lines
 from explorer.fit.values import Answer, Range, Scenario, Verdict
 from explorer.hardware.machine import Device, Machine
@@ -113,20 +114,21 @@ def _device(device: Device) -> str:
     return ", ".join([*parts, device.kind])
 
 
-def model(value: Model, source: Source) -> list[str]:
-    """What the files of a model say."""
+def model(value: Model, source: Source, further: Sequence[tuple[str, str]] = ()) -> list[str]:
+    """What the files of a model say; ``further`` are labels and values that stand among them."""
     counts, listing_ = value.checkpoint.counts, value.repo.listing
     bits = counts.bits_per_weight
     quantization = value.checkpoint.quantization
     pairs = [
         ("source", f"{source.title}{_commit(value)}"),
         ("parameters", f"{counts.parameters:,} ({units.count(counts.parameters)})"),
-        ("active", units.count(value.active_parameters)),
+        ("active", active(value)),
         ("dtypes", _shares(counts.by_dtype)),
         ("components", _shares(counts.by_component)),
         ("stored", f"{units.file_size(counts.stored_bytes)} in {counts.tensors:,} tensors"),
         ("bits a weight", f"{bits:.2f}" if bits else ""),
         ("quantization", quantization.description if quantization else ""),
+        *further,
         *_architecture(value),
         ("license", value.terms.name),
         ("gated", listing_.gated or ""),
