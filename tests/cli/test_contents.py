@@ -36,8 +36,12 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     base = llama_like("acme/base")
     twin = HubFile("model.fp16.safetensors", safetensors([Weight("a.w", "F16", (2, 2))]))
     quantized = {
-        **{"model_type": "llama", "num_hidden_layers": 1, "hidden_size": 256, "vocab_size": 8},
-        **{"num_attention_heads": 4, "intermediate_size": 96},
+        "model_type": "llama",
+        "num_hidden_layers": 1,
+        "hidden_size": 256,
+        "vocab_size": 8,
+        "num_attention_heads": 4,
+        "intermediate_size": 96,
         "quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128},
     }
     repos = [
