@@ -225,3 +225,9 @@ def _pool(
     measured = rows()[number]["measured_GiB"]
     cache = pool(found, settings)
     return cache, cache.blocks_in(int(measured["kv_avail"] * GIB)), measured
+
+
+def errors() -> Iterator[tuple[tuple[str, str, str], float]]:
+    """Relative errors by engine, part and kind of attention, as the report prints them."""
+    for figure in (*weights(), *tokens()):
+        yield ("vLLM, public logs", figure.part, figure.kind), abs(figure.error)

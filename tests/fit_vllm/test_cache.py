@@ -6,6 +6,7 @@ from explorer.fit.config import from_config
 from explorer.fit.vllm.cache import pool
 from explorer.fit.vllm.settings import Settings
 from explorer.units import GIB
+from tests.accuracy.vllm_logs import GEMMA_3_27B
 from tests.fit_vllm.models import GPT_OSS_20B, LLAMA_8B, published_shape
 
 
@@ -49,6 +50,13 @@ def test_deepseek_keeps_one_latent_on_every_rank() -> None:
 def test_a_sparse_indexer_keeps_its_keys_beside_the_latent() -> None:
     shape = published_shape("deepseek-ai/DeepSeek-V3.2")
     assert pool(shape, Settings(8192)).stage_bytes == (61 * 64 * (576 * 2 + 128 + 4),)
+    assert pool(shape, Settings(8192, kv_bytes=1)).stage_bytes == (61 * 64 * (656 + 128 + 4),)
+
+
+def test_layers_are_dealt_in_groups_as_large_as_the_rarest_kind() -> None:
+    gemma = pool(from_config(GEMMA_3_27B), Settings(131_072, tensor_parallel=4))
+    assert [len(group.layers) for group in gemma.groups] == [9, 9, 9, 9, 8, 8, 10]
+    assert gemma.stage_bytes == (10 * 16 * 4 * 256 * 2,)
 
 
 def test_attention_blocks_grow_until_a_page_holds_a_recurrent_state() -> None:

@@ -17,6 +17,8 @@ BLOCK_TOKENS = 16
 MLA_BLOCK_TOKENS = 64
 INDEXER_SCALE_BYTES = 4
 """A scale for each token's 8-bit key of the sparse-attention indexer."""
+SPARSE_TOKEN_BYTES = 656
+"""A token of DeepSeek's sparse attention in 8 bits (``fp8_ds_mla``): latent, scales, and rope in 16."""
 ENCODER_TOKENS = 1500
 """Of an encoder whose length is not stated: Whisper's."""
 ALIGNED_STATES = 2
@@ -153,9 +155,12 @@ _WINDOWED: dict[Mixer, Kind] = {Mixer.SLIDING: "sliding", Mixer.CHUNKED: "chunke
 
 def _latent(layer: Layer, settings: Settings) -> tuple[Pages, ...]:
     """One head for all, which every rank keeps whole; beside it the keys of a sparse indexer."""
-    latent = _paged("full", layer.head_dim_k * settings.kv_bytes, MLA_BLOCK_TOKENS)
+    size = layer.head_dim_k * settings.kv_bytes
     if not layer.indexer_dim:
-        return (latent,)
+        return (_paged("full", size, MLA_BLOCK_TOKENS),)
+    if settings.kv_bytes == 1:
+        size = SPARSE_TOKEN_BYTES
+    latent = _paged("full", size, MLA_BLOCK_TOKENS)
     return latent, _paged("full", layer.indexer_dim + INDEXER_SCALE_BYTES, MLA_BLOCK_TOKENS)
 
 
