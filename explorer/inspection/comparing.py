@@ -69,11 +69,16 @@ def compare(models: Sequence[Model], machine: Machine, scenario: Scenario) -> Co
 
     A model that cannot be judged has its other properties, and says why.
     """
-    compared = tuple(_compared(model, machine, scenario) for model in models)
-    return Comparison(machine, compared, _marked(_lines(compared)))
+    return side_by_side(machine, [judge_one(model, machine, scenario) for model in models])
 
 
-def _compared(model: Model, machine: Machine, scenario: Scenario) -> Compared:
+def side_by_side(machine: Machine, models: Sequence[Compared]) -> Comparison:
+    """Models that were judged on a machine, their figures in lines."""
+    return Comparison(machine, tuple(models), _marked(_lines(models)))
+
+
+def judge_one(model: Model, machine: Machine, scenario: Scenario) -> Compared:
+    """One model of a comparison; if it cannot be judged it has its other properties, and says why."""
     result, problem = None, ""
     try:
         result = answer(model, machine, scenario)

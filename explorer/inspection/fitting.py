@@ -24,6 +24,8 @@ class Grid:
     contexts: tuple[int, ...]
     cells: tuple[tuple[Answer, ...], ...]
     """One row a quantization, one cell a context."""
+    by_context: bool = True
+    """The columns are contexts; False where nothing grows with one, and there is a single column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +83,38 @@ def fit_grid(
     contexts: Sequence[int] | None = None,
 ) -> Grid:
     """Answers for every quantization the model is offered in, at each context up to the model's own."""
-    scenario = _with_engine(model, scenario)
-    options, shape = of_model(model, scenario.engine), _shape(model)
-    columns = tuple(contexts or grid_contexts(shape))
+    return grid_of(subject(model, scenario), machine, contexts)
+
+
+def grid_of(found: Subject, machine: Machine, contexts: Sequence[int] | None = None) -> Grid:
+    """As ``fit_grid``, for a model that was prepared before: another machine costs milliseconds."""
+    columns = tuple(contexts or grid_contexts(found.architecture))
     return Grid(
-        tuple(option.quantization for option in options),
+        tuple(option.quantization for option in found.options),
         columns,
         tuple(
-            tuple(_cell(shape, option, machine, scenario, context) for context in columns)
-            for option in options
+            tuple(
+                _cell(found.architecture, option, machine, found.scenario, context)
+                for context in columns
+            )
+            for option in found.options
         ),
+        by_context=grows_with_context(found.architecture),
     )
 
 
+def grows_with_context(shape: Architecture) -> bool:
+    """Whether a longer context takes more memory: not of encoders, nor of what has no blocks at all."""
+    return bool(shape.layers) and shape.kind != "encoder"
+
+
 def grid_contexts(shape: Architecture) -> tuple[int, ...]:
-    """Powers of two from 4K up to the model's own limit, which is the last column."""
+    """Powers of two from 4K up to the model's own limit, which is the last column.
+
+    The limit alone where memory does not grow with the context.
+    """
+    if not grows_with_context(shape):
+        return (shape.context_tokens or CONTEXTS[0],)
     limit = shape.context_tokens or CONTEXTS[5]
     below = tuple(context for context in CONTEXTS if context < limit)
     return (*below, min(limit, CONTEXTS[-1]))

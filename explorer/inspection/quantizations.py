@@ -43,19 +43,26 @@ def of_model(model: Model, engine: Engine | None = None) -> tuple[WeightMap, ...
     if not model.checkpoint.counts.tensors or not model.complete:
         return ()
     engine = engine or engine_of(model.checkpoint.quantization)
+    check_format(model, engine)
     if model.checkpoint.format == "gguf":
-        _demand(engine == "llama.cpp", model, engine, "GGUF files", "llama.cpp")
         options = _of_gguf(model)
     elif model.layout.kind == "diffusers":
         options = _of_pipeline(model)
     elif model.architecture is not None and _is_plain(model):
         options = _planned(model, model.architecture, engine)
     else:
+        options = (_stored(model),)
+    return tuple(sorted(options, key=lambda option: -option.total_bytes))
+
+
+def check_format(model: Model, engine: Engine) -> None:
+    """Raises UsageError, with the engine to ask instead, if an engine does not run the model's format."""
+    if model.checkpoint.format == "gguf":
+        _demand(engine == "llama.cpp", model, engine, "GGUF files", "llama.cpp")
+    elif model.layout.kind != "diffusers" and not (model.architecture and _is_plain(model)):
         home = engine_of(model.checkpoint.quantization)
         _demand(engine != "llama.cpp" and (engine == "mlx") == (home == "mlx"), model, engine,
                 "packed checkpoints", home)  # fmt: skip
-        options = (_stored(model),)
-    return tuple(sorted(options, key=lambda option: -option.total_bytes))
 
 
 def of_listing(
