@@ -279,16 +279,46 @@ def plans_from_architecture(
     architecture: Architecture, file_types: Iterable[str], parameters: int | None = None
 ) -> tuple[WeightMap, ...]:
     """As ``plan_from_architecture``, for several file types at once."""
-    shapes = {id(layer): layer for layer in architecture.layers}
-    counted = {key: _shape(layer) for key, layer in shapes.items()}
-    layout = tuple([counted[id(layer)] for layer in architecture.layers])
-    traits = traits_of(architecture)
     correction = _correction(architecture, parameters)
-    wanted = tuple(file_types)
     return tuple(
-        _plan(architecture, file_type, types, traits=traits, correction=correction)
-        for file_type, types in zip(wanted, _types(wanted, layout, traits), strict=True)
+        [
+            _plan(architecture, pattern, correction)
+            for pattern in _patterns(architecture, tuple(file_types))
+        ]
     )
+
+
+class _Pattern(NamedTuple):
+    """A file type over the layers of one shape, whatever the parameter count."""
+
+    file_type: str
+    blocks: tuple[BlockWeights, ...]
+    """The distinct ones."""
+    order: tuple[int, ...]
+    """Which of them each layer has."""
+    traits: Traits
+
+
+@lru_cache(maxsize=2048)
+def _patterns(architecture: Architecture, file_types: tuple[str, ...]) -> tuple[_Pattern, ...]:
+    """Listings ask for the same file types of many models of one shape, so this is kept."""
+    layers = architecture.layers
+    counted = {id(layer): _shape(layer) for layer in layers}
+    layout = tuple([counted[id(layer)] for layer in layers])
+    traits = traits_of(architecture)
+    patterns = []
+    for file_type, types in zip(file_types, _types(file_types, layout, traits), strict=True):
+        places: dict[tuple[int, int], int] = {}
+        blocks: list[BlockWeights] = []
+        order = []
+        for layer, chosen in zip(layers, types, strict=True):
+            key = (id(layer), id(chosen))
+            if key not in places:
+                places[key] = len(blocks)
+                blocks.append(_block(layer, architecture.hidden, architecture.model_type, chosen))
+            order.append(places[key])
+        patterns.append(_Pattern(file_type, tuple(blocks), tuple(order), traits))
+    return tuple(patterns)
 
 
 @lru_cache(maxsize=1024)
@@ -317,30 +347,17 @@ def _correction(architecture: Architecture, parameters: int | None) -> tuple[flo
 
 
 def _plan(
-    architecture: Architecture,
-    file_type: str,
-    types: tuple[LayerTypes, ...],
-    *,
-    traits: Traits,
-    correction: tuple[float, int],
+    architecture: Architecture, pattern: _Pattern, correction: tuple[float, int]
 ) -> WeightMap:
-    hidden, model_type = architecture.hidden, architecture.model_type
-    seen = {
-        (id(layer), id(chosen)): _scaled(_block(layer, hidden, model_type, chosen), correction[0])
-        for chosen in dict.fromkeys(types)
-        for layer in {id(layer): layer for layer in architecture.layers}.values()
-    }
-    blocks = [
-        seen[id(layer), id(chosen)]
-        for layer, chosen in zip(architecture.layers, types, strict=True)
-    ]
+    hidden, file_type, traits = architecture.hidden, pattern.file_type, pattern.traits
+    blocks = [_scaled(block, correction[0]) for block in pattern.blocks]
     tied = _is_tied(architecture)
     head = known(fitted(head_type(file_type, traits, hidden), hidden)).size_bytes(hidden)
     table = known(fitted(embedding_type(file_type), hidden)).size_bytes(hidden)
     rest = known(DEFAULTS[file_type]).bits / 8 * correction[1]
     return WeightMap(
         quantization=file_type,
-        blocks=tuple(blocks),
+        blocks=tuple(map(blocks.__getitem__, pattern.order)),
         input_bytes=architecture.vocabulary * (head if tied else table),
         output_bytes=0 if tied else architecture.vocabulary * head,
         other_bytes=4 * hidden * (1 + _positions(architecture)) + round(rest),

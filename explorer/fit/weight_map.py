@@ -51,13 +51,9 @@ class WeightMap:
     """All of it, counted once: listings sort what they offer by it."""
 
     def __post_init__(self) -> None:
-        # a plan's equal blocks are one value
-        counts = Counter(map(id, self.blocks))
-        distinct = {id(block): block for block in self.blocks}
-        total = self.input_bytes + self.output_bytes + self.other_bytes
+        total = sum([block.dense_bytes + block.expert_bytes for block in self.blocks])
+        total += self.input_bytes + self.output_bytes + self.other_bytes
         total += self.vision_bytes + self.mtp_bytes
-        for key, block in distinct.items():
-            total += counts[key] * (block.dense_bytes + block.expert_bytes)
         object.__setattr__(self, "total_bytes", total)
 
 

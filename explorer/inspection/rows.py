@@ -127,19 +127,29 @@ def describe(listing: Listing, *, age_seconds: float = 0.0) -> Row:
     """What a listing row says of a model, before any machine is considered."""
     gguf = listing.gguf
     configured = _configured(listing.config)
-    found = _described(configured, listing.parameters or (gguf.parameters if gguf else None))
+    parameters = listing.parameters or (gguf.parameters if gguf else None)
+    estimated = configured.shape is None
+    found = _described(configured, _rounded(parameters) if estimated else parameters)
     return Row(
         listing=listing,
-        parameters=found.parameters,
+        parameters=parameters or found.parameters,
         active=found.active,
         context_tokens=found.context_tokens or (gguf.context_tokens if gguf else None),
         terms=terms_for(listing.license, listing.license_name, listing.license_link, listing.id),
         architecture=found.shape,
         options=found.options,
         engine=configured.engine,
-        estimated=configured.shape is None,
+        estimated=estimated,
         age_seconds=age_seconds,
     )
+
+
+def _rounded(parameters: int | None) -> int | None:
+    """To three figures: a supposed shape is no surer than that, and more rows then share it."""
+    if not parameters:
+        return parameters
+    step: int = 10 ** max(len(str(parameters)) - 3, 0)
+    return round(parameters / step) * step
 
 
 @lru_cache(maxsize=16384)

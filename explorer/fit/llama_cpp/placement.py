@@ -116,21 +116,47 @@ def _least(
     demand: Demand, machine: Machine, reserve: int, devices: tuple[Device, ...], most: int,
     *, experts: bool,
 ) -> Plan | None:  # fmt: skip
-    """Bisect for the fewest blocks moved to the host, since moving one more never needs more there."""
-    low, high, found = 1, most, None
-    while low <= high:
-        middle = (low + high) // 2
+    """With the fewest blocks moved to the host.
+
+    That is as few as the devices have room for or, where blocks do not divide so well, some more, which
+    bisection finds since moving one more never needs more on a device.
+    """
+
+    def moved(number: int) -> Plan | None:
         split = _balanced(
-            demand, devices, reserve, 0 if experts else middle, middle if experts else 0
+            demand, devices, reserve, 0 if experts else number, number if experts else 0
         )
-        plan = _judged(demand, machine, reserve, split) if split else None
+        return _judged(demand, machine, reserve, split) if split else None
+
+    low, high, found = _fewest(demand, devices, reserve, experts=experts), most, None
+    middle = low
+    while low <= high:
+        plan = moved(middle)
         if plan is not None and plan.verdict is Verdict.FITS:
             found, high = plan, middle - 1
+        elif plan is not None and _over_host(plan.placement[:-1], plan.placement[-1], devices):
+            high = middle - 1  # more on the host is no help to it
         else:
             low = middle + 1
-    if found is None:
-        return None
-    return replace(found, verdict=Verdict.OFFLOAD)
+        middle = (low + high) // 2
+    return replace(found, verdict=Verdict.OFFLOAD) if found else None
+
+
+def _fewest(demand: Demand, devices: tuple[Device, ...], reserve: int, *, experts: bool) -> int:
+    """Fewer blocks than this on the host, or their experts, leave more than the devices have room for."""
+    rooms = sum(_rooms(demand, devices, reserve, (0, 1) if experts else (1, 0)))
+    over = sum(_loads(demand, 0, 0)) - rooms
+    moved = demand.block_experts if experts else _loads(demand, 0, 0)
+    reached = accumulate(moved)
+    return next((number for number, total in enumerate(reached, 1) if total >= over), len(moved))
+
+
+def _rooms(
+    demand: Demand, devices: tuple[Device, ...], reserve: int, hosted: tuple[int, int]
+) -> list[int]:
+    """What each device has left for blocks after its fixed costs."""
+    fixed = _computes(demand, len(devices), *hosted)[-1] + DEVICE_OVERHEAD + reserve
+    return [max(device.available_bytes - fixed, 0) for device in devices]
 
 
 def _balanced(
@@ -141,9 +167,7 @@ def _balanced(
     When the proportion overfills one, every device is filled in turn instead; None if that is not enough.
     """
     loads = _loads(demand, host, host_experts)
-    compute = _computes(demand, len(devices), host, host_experts)[-1]
-    fixed = compute + DEVICE_OVERHEAD + reserve
-    rooms = [max(device.available_bytes - fixed, 0) for device in devices]
+    rooms = _rooms(demand, devices, reserve, (host, host_experts))
     if not sum(rooms):
         return None
     share = min(sum(loads) / sum(rooms), 1.0)
@@ -157,13 +181,15 @@ def _balanced(
 
 def _loads(demand: Demand, host: int, host_experts: int) -> list[int]:
     """Bytes of each block that goes to a device, the output head counted with the last."""
-    blocks = len(demand.block_kv)
     loads = [
-        demand.block_weights[index]
-        + demand.block_kv[index]
-        + demand.block_state[index]
-        + (0 if index < host_experts else demand.block_experts[index])
-        for index in range(host, blocks)
+        sum(parts)
+        for parts in zip(
+            demand.block_weights[host:],
+            demand.block_kv[host:],
+            demand.block_state[host:],
+            (*(0,) * host_experts, *demand.block_experts[host_experts:])[host:],
+            strict=True,
+        )
     ]
     if loads:
         loads[-1] += demand.output_weights
@@ -174,6 +200,8 @@ def _dealt(
     loads: Sequence[int], targets: Sequence[float], rooms: Sequence[int]
 ) -> tuple[int, ...] | None:
     """How many blocks each device takes: until the running sum passes its target, within its room."""
+    if len(rooms) == 1:
+        return (len(loads),) if sum(loads) <= rooms[0] else None
     counts, taken, goal = [], 0, 0.0
     sums = [0, *accumulate(loads)]
     for target, room in zip(targets, rooms, strict=True):
