@@ -1,6 +1,6 @@
 """vLLM's own figures in public logs, beside ours: weights of a rank, and tokens of the KV cache.
 
-Checkpoints are published ones (``tests/data/models``); three that are not among them are written out
+Checkpoints are published ones (``tests/data/models``); four that are not among them are written out
 here from their published configurations. Rows whose checkpoint is not known to the tensor are left out.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from explorer.fit.architecture import Architecture
 from explorer.fit.config import from_config
+from explorer.fit.formats import plan_format
 from explorer.fit.vllm.cache import Pool, pool
 from explorer.fit.vllm.settings import Settings
 from explorer.fit.vllm.weights import rank_bytes
@@ -134,10 +135,19 @@ def qwen_2_5_vl_32b() -> Checkpoint:
     return mapped(config, (*unfold(text.headers[""]), *wider))
 
 
+def deepseek_r1_awq() -> Checkpoint:
+    """DeepSeek-R1 with its linear layers in AWQ; its scales of FP8 left out."""
+    model = models()["deepseek-ai/DeepSeek-R1"]
+    found = from_config(model.config)
+    unscaled = (each for each in unfold(model.headers[""]) if not each.name.endswith("_scale_inv"))
+    return found, plan_format(unscaled, found, "AWQ")
+
+
 WEIGHTS: dict[int, Callable[[], Checkpoint]] = {
     158: lambda: published("meta-llama/Meta-Llama-3-8B"),
     159: lambda: published("meta-llama/Meta-Llama-3-8B"),
     162: lambda: published("Qwen/Qwen3-30B-A3B"),
+    170: deepseek_r1_awq,
     172: lambda: published("Qwen/Qwen2.5-32B-Instruct"),
     174: gemma_3_27b,
     178: lambda: published("meta-llama/Llama-3.1-8B-Instruct"),
