@@ -101,7 +101,7 @@ def variant_json(one: Variant) -> dict[str, Json]:
         "downloads": one.downloads,
         "engine": one.engine,
         "fit": fit,
-        "note": one.note,
+        "note": one.remark,
     }
 
 

@@ -138,7 +138,7 @@ def _variant_cells(one: Variant) -> tuple[str, ...]:
         size,
         speed,
         units.count(one.downloads),
-        one.note,
+        one.remark,
     )
 
 

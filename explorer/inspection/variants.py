@@ -74,13 +74,20 @@ class Variant:
     engine: Engine = "llama.cpp"
     """What people run it on."""
     note: str = ""
-    """Why it cannot be judged, or what is wrong with it."""
+    """What is wrong with its files; it is then not judged."""
     answer: Answer | None = None
+    refusal: str = ""
+    """Why its engine does not run it on the machine it was judged for."""
 
     @property
     def uploader(self) -> str:
         """Whose repository it is."""
         return self.repo.rpartition("/")[0]
+
+    @property
+    def remark(self) -> str:
+        """Why there is no verdict; empty where there is one."""
+        return self.note or self.refusal
 
     @property
     def key(self) -> tuple[str, str]:
@@ -310,8 +317,8 @@ def _judged(variant: Variant, origin: Origin, machine: Machine, scenario: Scenar
     try:
         answer = judge(origin.architecture, weights, machine, asked, explain=False)
     except UsageError as error:
-        return replace(variant, note=error.title)
-    return replace(variant, answer=answer)
+        return replace(variant, answer=None, refusal=error.title)
+    return replace(variant, answer=answer, refusal="")
 
 
 def _pick(running: list[Variant], verdict: Verdict) -> Variant:

@@ -20,12 +20,16 @@ from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
 from explorer.inspection import Model, open_model, read_shards
+from explorer.inspection.lineage import Lineage
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.messages import SourceAnswered, own_fault
 from explorer.ui.tabs.card import CardTab
 from explorer.ui.tabs.files import FilesTab
 from explorer.ui.tabs.fit import FitTab
+from explorer.ui.tabs.license import LicenseTab
+from explorer.ui.tabs.lineage import LineageTab
+from explorer.ui.tabs.variants import VariantsTab
 from explorer.ui.tabs.weights import WeightsTab
 from explorer.ui.widgets.heatmap import HeatMap
 from explorer.ui.widgets.status import State, Status
@@ -51,9 +55,33 @@ class ModelScreen(Screen[None]):
             tooltip="Show its tensors",
         ),
         Binding(
-            "3", "tab('files')", "Files", show=False, id="model.files", tooltip="Show its files"
+            "3",
+            "tab('variants')",
+            "Variants",
+            show=False,
+            id="model.variants",
+            tooltip="Show every published quantization",
         ),
-        Binding("4", "tab('card')", "Card", show=False, id="model.card", tooltip="Show its card"),
+        Binding(
+            "4",
+            "tab('lineage')",
+            "Lineage",
+            show=False,
+            id="model.lineage",
+            tooltip="Show what it was made of and what was made of it",
+        ),
+        Binding(
+            "5",
+            "tab('license')",
+            "License",
+            show=False,
+            id="model.license",
+            tooltip="Show on what terms it may be used",
+        ),
+        Binding(
+            "6", "tab('files')", "Files", show=False, id="model.files", tooltip="Show its files"
+        ),
+        Binding("7", "tab('card')", "Card", show=False, id="model.card", tooltip="Show its card"),
         Binding(
             "R", "retry", "Retry", show=False, id="model.retry", tooltip="Read again what failed"
         ),
@@ -65,7 +93,10 @@ class ModelScreen(Screen[None]):
     source_title: reactive[str] = reactive("")
     source_error: reactive[ExplorerError | None] = reactive(None)
     model: reactive[Model | None] = reactive(None)
-    looked_at_card: reactive[bool] = reactive(False)
+    lineage: reactive[Lineage | None] = reactive(None)
+    """Whom the tabs ask for the model's relatives, so that nothing is asked for twice."""
+    looked_at: reactive[frozenset[str]] = reactive(frozenset)
+    """Tabs that are, or were, in front: they ask for what they show only then."""
     error: reactive[ExplorerError | None] = reactive(None)
     """Why the model, or a part of it, could not be read."""
     busy: reactive[bool] = reactive(True)
@@ -109,14 +140,39 @@ class ModelScreen(Screen[None]):
                 )
             with TabPane("Weights", id="weights"):
                 yield WeightsTab().data_bind(ModelScreen.model)
+            yield from self._compose_relatives()
             with TabPane("Files", id="files-pane"):
                 yield FilesTab().data_bind(ModelScreen.model)
             with TabPane("Card", id="card"):
                 yield CardTab().data_bind(
-                    ModelScreen.model, ModelScreen.source, looked_at=ModelScreen.looked_at_card
+                    ModelScreen.model, ModelScreen.source, ModelScreen.looked_at
                 )
         yield Status()
         yield Footer()
+
+    def _compose_relatives(self) -> ComposeResult:
+        """The tabs that ask for other models than this one."""
+        with TabPane("Variants", id="variants-pane"):
+            yield VariantsTab().data_bind(
+                ModelScreen.model,
+                ModelScreen.machine,
+                ModelScreen.scenario,
+                ModelScreen.source,
+                ModelScreen.lineage,
+                ModelScreen.looked_at,
+            )
+        with TabPane("Lineage", id="lineage"):
+            yield LineageTab().data_bind(
+                ModelScreen.model,
+                ModelScreen.machine,
+                ModelScreen.scenario,
+                ModelScreen.lineage,
+                ModelScreen.looked_at,
+            )
+        with TabPane("License", id="license"):
+            yield LicenseTab().data_bind(
+                ModelScreen.model, ModelScreen.source, ModelScreen.lineage, ModelScreen.looked_at
+            )
 
     def on_mount(self) -> None:
         """Say what is under way."""
@@ -127,7 +183,13 @@ class ModelScreen(Screen[None]):
     def watch_source(self, source: Source | None) -> None:
         """There is a source now: open the model."""
         if source is not None:
+            self.lineage = Lineage(source)
             self._read(source)
+
+    async def on_unmount(self) -> None:
+        """End the listings of relatives that were begun."""
+        if self.lineage is not None:
+            await self.lineage.close()
 
     def watch_source_error(self, error: ExplorerError | None) -> None:
         """There is no source."""
@@ -216,8 +278,7 @@ class ModelScreen(Screen[None]):
     def _look_at(self, event: TabbedContent.TabActivated) -> None:
         """Give the keys to what the tab shows; fetch the card when it is first looked at."""
         pane = event.pane
-        if pane.id == "card":
-            self.looked_at_card = True
+        self.looked_at |= {(pane.id or "").removesuffix("-pane")}
         for kind in (HeatMap, VirtualTable):
             for widget in pane.query(kind):
                 widget.focus()
@@ -229,7 +290,7 @@ class ModelScreen(Screen[None]):
 
     def action_tab(self, name: str) -> None:
         """Show a tab."""
-        self.tabs.active = "files-pane" if name == "files" else name
+        self.tabs.active = f"{name}-pane" if name in {"files", "variants"} else name
 
     def action_retry(self) -> None:
         """Read again what failed, or the whole model if nothing came."""

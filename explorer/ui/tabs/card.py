@@ -36,8 +36,8 @@ class CardTab(Widget):
 
     model: reactive[Model | None] = reactive(None)
     source: reactive[Source | None] = reactive(None)
-    looked_at: reactive[bool] = reactive(False)
-    """The tab is, or was, in front."""
+    looked_at: reactive[frozenset[str]] = reactive(frozenset)
+    """The tabs that are, or were, in front."""
 
     note = query_one("#card-note", Static)
 
@@ -72,7 +72,9 @@ class CardTab(Widget):
         self._ask()
 
     def _ask(self) -> None:
-        if self.model is None or self.source is None or not self.looked_at or self._asked:
+        if self.model is None or self.source is None or self._asked:
+            return
+        if "card" not in self.looked_at:
             return
         self._asked = True
         self._fetch(self.source, self.model.repo)
