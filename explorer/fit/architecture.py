@@ -95,6 +95,8 @@ class Architecture:
     """The model type is one whose layout was checked; otherwise full attention was assumed."""
     assumptions: tuple[str, ...] = ()
     """What had to be supposed, a sentence each."""
+    supposed: bool = False
+    """The shape follows from a parameter count alone, not from any file: it may hide experts."""
     groups: tuple[tuple[Layer, int], ...] = field(init=False, repr=False, compare=False)
     """The distinct layers and how many of each, in order of appearance."""
     fingerprint: int = field(init=False, repr=False, compare=False)

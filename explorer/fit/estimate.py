@@ -1,6 +1,7 @@
 """A shape supposed from a parameter count alone, for models whose configuration was not read."""
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.families import ENCODERS
 
 HEAD_DIM = 128
 KV_HEADS = 8
@@ -22,16 +23,19 @@ SHAPES: tuple[tuple[float, int, int], ...] = (
 
 
 def from_parameters(parameters: int, model_type: str = "") -> Architecture:
-    """A dense decoder of about this many parameters, with grouped-query attention.
+    """A dense model of about this many parameters, with grouped-query attention unless it is an encoder.
 
     Its weights are scaled to the count by whoever plans them; what this supplies is the size of the
     KV cache and the compute buffer. ``known`` is False and the supposition is said.
     """
     layers, hidden = next((n, h) for least, n, h in reversed(SHAPES) if parameters >= least)
+    encoder = model_type in ENCODERS
     layer = Layer(
-        Mixer.FULL,
+        Mixer.NONE if encoder else Mixer.FULL,
         heads=max(hidden // HEAD_DIM, 1),
-        kv_heads=min(KV_HEADS, max(hidden // HEAD_DIM, 1)),
+        kv_heads=max(hidden // HEAD_DIM, 1)
+        if encoder
+        else min(KV_HEADS, max(hidden // HEAD_DIM, 1)),
         head_dim_k=HEAD_DIM,
         head_dim_v=HEAD_DIM,
         feed_forward=round(hidden * FEED_FORWARD_RATIO),
@@ -44,7 +48,9 @@ def from_parameters(parameters: int, model_type: str = "") -> Architecture:
         vocabulary=VOCABULARY,
         context_tokens=None,
         tied_embeddings=parameters < 4_000_000_000,
+        kind="encoder" if encoder else "decoder",
         known=False,
+        supposed=True,
         assumptions=(
             "The configuration was not read: the shape is that of dense models of this size.",
         ),

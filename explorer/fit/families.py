@@ -8,6 +8,17 @@ ENCODERS = frozenset({
 })  # fmt: skip
 """Every token attends to every other and nothing is cached."""
 
+DENSE = ENCODERS | {
+    "apertus", "arcee", "baichuan", "bloom", "chatglm", "codegen", "cohere", "cohere2", "exaone",
+    "exaone4", "falcon", "gemma", "gemma2", "gemma3", "gemma3_text", "gemma3n", "gemma3n_text", "glm",
+    "glm4", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gptj", "granite", "helium",
+    "hunyuan_v1_dense", "internlm", "internlm2", "internlm3", "llama", "minicpm", "minicpm3",
+    "ministral", "ministral3", "mistral", "mistral3", "mpt", "nemotron", "olmo", "olmo2", "olmo3",
+    "openelm", "opt", "orion", "persimmon", "phi", "phi3", "qwen", "qwen2", "qwen2_5_vl", "qwen2_vl",
+    "qwen3", "qwen3_vl", "seed_oss", "smollm3", "stablelm", "starcoder2", "xverse", "yi",
+}  # fmt: skip
+"""Types none of whose published models has experts: a token reads all of their weights."""
+
 TIED_BY_DEFAULT = ENCODERS | {
     "bart", "bloom", "cohere", "cohere2", "falcon", "falcon_mamba", "gemma", "gemma2", "gemma3",
     "gemma3_text", "gemma3n", "gemma3n_text", "gemma4", "gemma4_text", "gpt2", "gpt_bigcode", "lfm2",

@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from explorer.fit.architecture import Architecture
+from explorer.fit.families import DENSE
 from explorer.fit.synthesis import active_parameters_of
 from explorer.fit.values import Placed, Range, Speed
 from explorer.fit.weight_map import BlockWeights, WeightMap
@@ -184,6 +185,8 @@ def estimate(
     ``placement`` is one entry a device in use, and ``host`` if it holds anything; ``depth`` is how full
     the KV cache is, 0 to 1. The token embedding is not read but for one row, unless it is the head too.
     """
+    if unread := _no_decode(architecture):
+        return Speed(None, None, unread)
     active = _active(architecture, weights)
     reads, missing = _reads(
         architecture, weights, machine, placement, (gpu_layers, host_expert_layers, depth, active)
@@ -197,6 +200,15 @@ def estimate(
     if devices and gpu_layers >= len(weights.blocks) and not host_expert_layers:
         prompt = prefill(devices[0], active_parameters_of(architecture), experts=experts)
     return Speed(found, prompt, _basis(reads, active))
+
+
+def _no_decode(architecture: Architecture) -> str:
+    """Why a model has no decode speed wherever it runs; empty for one that has."""
+    if architecture.kind == "encoder":
+        return "An encoder reads its whole input at once: it does not decode."
+    if architecture.supposed and architecture.model_type not in DENSE:
+        return "The shape was not read: if it is a mixture of experts, a token reads a part of it."
+    return ""
 
 
 def _active(architecture: Architecture, weights: WeightMap) -> float:
