@@ -7,7 +7,7 @@ component at a time, the others waiting in host memory (docs/source/en/optimizat
 from dataclasses import replace
 
 from explorer.fit.architecture import Architecture
-from explorer.fit.values import Memory, Placed, Plan, Reason, Scenario, Verdict
+from explorer.fit.values import Memory, Placed, Plan, Reason, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Device, Machine
 from explorer.units import GIB, MIB, memory
@@ -37,6 +37,15 @@ class Components:
             reserve_bytes=RESERVE if scenario.reserve_bytes is None else scenario.reserve_bytes,
         )
         return resolved, (*architecture.assumptions, NOT_MODELLED)
+
+    def speed(
+        self, architecture: Architecture, weights: WeightMap, machine: Machine, plan: Plan
+    ) -> Speed:
+        """None: a token is not what pipelines make."""
+        del architecture, weights, machine, plan
+        return Speed(
+            None, None, "no basis: speed is measured for models with transformer blocks only"
+        )
 
     def plan(
         self, architecture: Architecture, weights: WeightMap, machine: Machine, scenario: Scenario

@@ -10,7 +10,7 @@ from typing import Protocol, cast, get_args
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
-from explorer.fit.values import Engine, Plan, Reason, Scenario
+from explorer.fit.values import Engine, Plan, Reason, Scenario, Speed
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 
@@ -35,6 +35,11 @@ class EngineModel(Protocol):
         self, architecture: Architecture, weights: WeightMap, plan: Plan, scenario: Scenario
     ) -> tuple[Reason, ...]:
         """Why each part of the plan is as large as it is."""
+
+    def speed(
+        self, architecture: Architecture, weights: WeightMap, machine: Machine, plan: Plan
+    ) -> Speed:
+        """Tokens a second of one sequence with the context full, from measured runs of this engine."""
 
 
 DEFAULT_ENGINE: Engine = "llama.cpp"

@@ -7,7 +7,6 @@ from dataclasses import replace
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.engines import DEFAULT_ENGINE, EngineModel, engine_for
-from explorer.fit.speed import estimate
 from explorer.fit.values import Answer, Memory, Plan, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
@@ -17,9 +16,6 @@ LONGEST_CONTEXT = 1 << 20
 """Where the search for the largest context ends if the model states no limit."""
 STEP_TOKENS = 256
 _UNPLACED = Speed(None, None, "it does not run here")
-_NO_BLOCKS = Speed(
-    None, None, "no basis: speed is measured for models with transformer blocks only"
-)
 
 
 def judge(
@@ -67,18 +63,7 @@ def _answer(
         memory=sum((placed.memory for placed in plan.placement), Memory()),
         placement=plan.placement,
         max_context_tokens=most,
-        speed=estimate(
-            architecture,
-            weights,
-            machine,
-            plan.placement,
-            gpu_layers=plan.gpu_layers,
-            host_expert_layers=plan.host_expert_layers,
-        )
-        if fits and architecture.layers
-        else _UNPLACED
-        if architecture.layers
-        else _NO_BLOCKS,
+        speed=engine.speed(architecture, weights, machine, plan) if fits else _UNPLACED,
         exact=weights.exact,
         assumptions=assumptions,
         reasons=engine.reasons(architecture, weights, plan, resolved) if explain else (),

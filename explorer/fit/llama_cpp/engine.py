@@ -9,7 +9,8 @@ from explorer.fit.llama_cpp.demand import Demand, demand, windowed
 from explorer.fit.llama_cpp.placement import FIT_MARGIN, place
 from explorer.fit.llama_cpp.reasons import explain
 from explorer.fit.llama_cpp.settings import BLOCK_BYTES, Settings
-from explorer.fit.values import Plan, Reason, Scenario
+from explorer.fit.speed import estimate
+from explorer.fit.values import Plan, Reason, Scenario, Speed
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 
@@ -62,6 +63,19 @@ class LlamaCpp:
     ) -> tuple[Reason, ...]:
         """Why each part of the plan is as large as it is."""
         return explain(architecture, weights, plan, settings_of(scenario))
+
+    def speed(
+        self, architecture: Architecture, weights: WeightMap, machine: Machine, plan: Plan
+    ) -> Speed:
+        """From the public runs of llama.cpp, with the cache full."""
+        return estimate(
+            architecture,
+            weights,
+            machine,
+            plan.placement,
+            gpu_layers=plan.gpu_layers,
+            host_expert_layers=plan.host_expert_layers,
+        )
 
 
 def settings_of(scenario: Scenario) -> Settings:
