@@ -74,7 +74,9 @@ def _open_ui(options: argparse.Namespace) -> int:
 def _open_source(options: argparse.Namespace) -> "Source":
     from explorer.hub.options import open_source
 
-    return open_source(options.source, hub=options.hub, offline=options.offline)
+    return open_source(
+        options.source, hub=options.hub, offline=options.offline, folders=options.folder
+    )
 
 
 def _detect() -> "Machine":

@@ -96,6 +96,15 @@ def _common(parser: argparse.ArgumentParser, *, json: bool) -> None:
         default=quiet or False,
         help="never open a connection: use what is stored, then the snapshot",
     )
+    group.add_argument(
+        "--folder",
+        type=_folder,
+        action="append",
+        default=quiet or [],
+        metavar="PATH",
+        help="with --source local: a folder of models beside the stores of other programs, as often "
+        "as there are folders (also WEIGHTS_FOLDERS)",
+    )
     if json:
         parser.add_argument("--json", action="store_true", help="print JSON on standard output")
 
@@ -319,6 +328,13 @@ def _source(text: str) -> str | Path:
         raise argparse.ArgumentTypeError(
             f"“{text}” is neither a file nor one of {', '.join(SOURCES)}"
         )
+    return path
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"“{text}” is not a folder")
     return path
 
 

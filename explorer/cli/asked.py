@@ -48,6 +48,7 @@ async def source_of(options: argparse.Namespace, name: str | None = None) -> Asy
         hub=(named.hub if named else None) or options.hub,
         endpoint=named.endpoint if named else None,
         offline=options.offline,
+        folders=options.folder,
     )
     try:
         yield source

@@ -61,13 +61,7 @@ def listing(rows: Sequence[Row]) -> list[str]:
 
 
 def _listing_cells(row: Row) -> tuple[str, ...]:
-    best, size, speed = "?", "", ""
-    if row.answer is not None:
-        estimated = "≈" if row.estimated else " "
-        best = f"{GLYPHS[row.answer.verdict]}{estimated}{row.answer.scenario.quantization or '?'}"
-        size = units.gib(row.answer.memory.total)
-        decode = row.answer.speed.decode
-        speed = units.speed(decode.expected) if decode else "?"
+    best, size, speed = judged_cells(row)
     return (
         row.listing.id,
         units.count(row.parameters),
@@ -79,6 +73,20 @@ def _listing_cells(row: Row) -> tuple[str, ...]:
         speed,
         units.count(row.listing.downloads),
         units.age(row.listing.updated or row.listing.created),
+    )
+
+
+def judged_cells(row: Row) -> tuple[str, str, str]:
+    """Best quantization with its verdict, memory and speed of a row."""
+    if row.answer is None:
+        return "?", "", ""
+    estimated = "≈" if row.estimated else " "
+    best = f"{GLYPHS[row.answer.verdict]}{estimated}{row.answer.scenario.quantization or '?'}"
+    decode = row.answer.speed.decode
+    return (
+        best,
+        units.gib(row.answer.memory.total),
+        units.speed(decode.expected) if decode else "?",
     )
 
 

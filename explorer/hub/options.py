@@ -25,6 +25,12 @@ def is_offline() -> bool:
     return value.upper() in {"1", "ON", "YES", "TRUE"}
 
 
+def folders_from_environment() -> tuple[Path, ...]:
+    """Folders of models in ``WEIGHTS_FOLDERS``, separated as in ``PATH``."""
+    value = os.environ.get("WEIGHTS_FOLDERS") or ""
+    return tuple(Path(folder).expanduser() for folder in value.split(os.pathsep) if folder)
+
+
 def open_source(
     kind: SourceKind | Path = "auto",
     *,
@@ -46,7 +52,7 @@ def open_source(
     if isinstance(kind, Path):
         return Snapshot.of_file(kind)
     if kind == "local":
-        return Local(folders)
+        return Local((*folders, *folders_from_environment()))
     if kind == "snapshot":
         return Snapshot()
     live = _open_hub(hub, endpoint, cache, offline=offline or is_offline())

@@ -22,8 +22,8 @@ _ENGINES_BY_METHOD: Mapping[str, Engine] = {
     "hqq": "transformers",
     "quanto": "transformers",
 }
-_CONVERTED = ("mxfp4", "fp8")
-"""Packed methods that llama.cpp's converter unpacks or keeps: their models have GGUF plans."""
+_CONVERTED = ("gguf", "mxfp4", "fp8")
+"""llama.cpp's own files, and packed methods that its converter unpacks or keeps."""
 
 
 def engine_of(quantization: Quantization | None) -> Engine:

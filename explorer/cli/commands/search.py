@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 from explorer.cli import contract, report
 from explorer.cli.asked import machine_of, source_of
+from explorer.cli.shelf import search_shelf
 from explorer.fit.values import Scenario, Verdict
 from explorer.hub.source import Listing, Query, Source
 from explorer.inspection.rows import Row, judge_row
@@ -17,6 +18,8 @@ LOOKED_AT_MOST = 5_000
 
 async def run(options: argparse.Namespace) -> int:
     """``weights search``."""
+    if options.source == "local":
+        return await search_shelf(options)
     machine, scenario = machine_of(options), Scenario(context_tokens=options.context)
     filtered = bool(options.fits or options.license_allows)
     query = Query(

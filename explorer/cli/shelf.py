@@ -1,0 +1,100 @@
+"""``weights search --source local``: models on this machine's disks."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+from explorer import units
+from explorer.cli import contract, report
+from explorer.cli.asked import machine_of, source_of
+from explorer.cli.table import Column, lines
+from explorer.fit.values import Scenario, Verdict
+from explorer.hub.source import Listing, Query
+from explorer.inspection.rows import Row
+from explorer.inspection.shelf import Twins, find_twins, judge_shelf
+
+
+async def search_shelf(options: argparse.Namespace) -> int:
+    """Every model found is opened, since its headers cost no request; twins are named below."""
+    machine, scenario = machine_of(options), Scenario(context_tokens=options.context)
+    query = Query(text=options.query, author=options.author, sort=options.sort)
+    async with source_of(options) as source:
+        listings: list[Listing] = []
+        async for page in source.search(query):
+            listings += page.rows
+        if not options.fits:
+            listings = listings[: options.limit]
+        rows = await judge_shelf(source, listings, machine, scenario)
+        twins = await find_twins(source, listings)
+    if options.fits:
+        rows = [row for row in rows if _fits(row)][: options.limit]
+    if options.json:
+        contract.emit([_row_json(row, twins) for row in rows])
+        return 0
+    report.print_lines(_table(rows))
+    for line in _twins(twins):
+        report.note(line)
+    if not rows:
+        report.note("no model found on this machine; name folders with --folder or WEIGHTS_FOLDERS")
+    report.note(report.listing_footing(rows, machine, source.title))
+    return 0
+
+
+def _fits(row: Row) -> bool:
+    return row.answer is not None and row.answer.verdict is not Verdict.TOO_LARGE
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    """The listing's columns, with sizes on disk and whose store it is for what only a hub counts."""
+    columns = [
+        Column("Model", flexible=True),
+        Column("Params", right=True),
+        Column("Active", right=True),
+        Column("Context", right=True),
+        Column("Best here"),
+        Column("GiB", right=True),
+        Column("Speed", right=True),
+        Column("On disk", right=True),
+        Column("Where"),
+        Column("Updated", right=True),
+    ]
+    return lines(columns, [_cells(row) for row in rows]) if rows else []
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    listing = row.listing
+    best, size, speed = report.judged_cells(row)
+    return (
+        listing.id,
+        units.count(row.parameters),
+        units.count(row.active),
+        units.tokens(row.context_tokens),
+        best,
+        size,
+        speed,
+        units.file_size(listing.size_bytes) if listing.size_bytes is not None else "?",
+        listing.provenance.removeprefix("on disk: "),
+        units.age(listing.updated),
+    )
+
+
+def _row_json(row: Row, twins: Sequence[Twins]) -> dict[str, contract.Json]:
+    listing = row.listing
+    return {
+        **contract.row_json(row),
+        "name": listing.tags[0] if listing.tags else listing.id,
+        "size_bytes": listing.size_bytes,
+        "provenance": listing.provenance,
+        "twins": [
+            {"model": model, "file": file, "size_bytes": twin.size_bytes}
+            for twin in twins
+            if any(model == listing.id for model, _ in twin.places)
+            for model, file in twin.places
+            if model != listing.id
+        ],
+    }
+
+
+def _twins(twins: Sequence[Twins]) -> Iterator[str]:
+    for twin in twins:
+        places = " = ".join(f"{model} ({file})" for model, file in twin.places)
+        yield f"the same {units.file_size(twin.size_bytes)}: {places}"
