@@ -1,12 +1,13 @@
-"""The Weights tab: what is in the checkpoint, as a tree of modules or a table of tensors."""
+"""The Weights tab: what is in the checkpoint, as a tree, a table, a picture of bytes, or its metadata."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.getters import query_one
@@ -17,9 +18,14 @@ from textual.widgets import Input, Static
 
 from explorer.inspection import Model
 from explorer.safetext import safe_line
+from explorer.ui.byte_rows import BYTE_COLUMNS, ByteRows, band_details
 from explorer.ui.composed import is_composed
+from explorer.ui.metadata_rows import METADATA_COLUMNS, entry_details, metadata_rows
 from explorer.ui.screens.choose import Choice, ChooseScreen
+from explorer.ui.screens.export import ExportScreen
+from explorer.ui.tensor_account import account, nothing
 from explorer.ui.tensor_details import branch_details, tensor_details
+from explorer.ui.tensor_keys import WEIGHTS_KEYS
 from explorer.ui.tensor_rows import (
     TENSOR_COLUMNS,
     TREE_COLUMNS,
@@ -28,66 +34,21 @@ from explorer.ui.tensor_rows import (
     TensorRows,
     TreeRows,
 )
-from explorer.ui.widgets.progress import progress
+from explorer.ui.tensor_view import GROUPING_LABELS, Mode, Shown, View, arrange, grow
+from explorer.ui.widgets.columns import Column
+from explorer.ui.widgets.rows import Rows
 from explorer.ui.widgets.table import VirtualTable
-from explorer.units import count, file_size
-from explorer.weights.tensor_filter import parse_filter
 from explorer.weights.tensor_table import TensorTable
-from explorer.weights.tree import GROUPINGS, Grouping, Node, build
+from explorer.weights.tree import GROUPINGS
 
 OPENED_BY_FILTER = 300
 """A filter that leaves this many tensors or fewer opens every module above them."""
-NO_WEIGHTS = "this model has no weight files that can be read"
-
-GROUPING_LABELS: dict[Grouping, str] = {
-    "module": "module: the names' own tree",
-    "layer": "layer",
-    "dtype": "dtype",
-    "file": "file",
-    "component": "component: backbone, embeddings, vision …",
+COLUMNS: dict[Mode, Sequence[Column]] = {
+    "tree": TREE_COLUMNS,
+    "table": TENSOR_COLUMNS,
+    "bytes": BYTE_COLUMNS,
+    "metadata": METADATA_COLUMNS,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """How the tensors are to be shown."""
-
-    filter: str = ""
-    by: Grouping = "module"
-    tree: bool = True
-    sort: str = ""
-    """Column of the table; empty for file order."""
-    descending: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What one pass over the tensors gave for one view."""
-
-    view: View
-    table: TensorTable
-    indices: tuple[int, ...]
-    roots: tuple[Node, ...]
-
-
-def arrange(table: TensorTable, view: View) -> Shown:
-    """Filter, then group or sort. Runs in a thread: 150,000 tensors take a moment."""
-    indices = parse_filter(view.filter).apply(table)
-    if view.tree:
-        return Shown(view, table, tuple(indices), build(table, view.by, indices))
-    if view.sort:
-        indices = table.ordered(indices, view.sort, descending=view.descending)
-    return Shown(view, table, tuple(indices), ())
-
-
-def grow(
-    table: TensorTable, seen: frozenset[str], model: Model
-) -> tuple[TensorTable, frozenset[str]]:
-    """Add the tensors of the shards that arrived since; the work grows with those only."""
-    came = [s.path for s in model.checkpoint.shards if s.header and s.path not in seen]
-    if not came:
-        return table, seen
-    return table.plus(TensorTable.of(model.checkpoint, came)), seen | set(came)
 
 
 class WeightsTab(Widget):
@@ -100,62 +61,14 @@ class WeightsTab(Widget):
     ## Weights
 
     Every tensor of the checkpoint, from the headers of its files. **Enter** opens a module;
-    equal layers are folded into one line, `e` takes them apart.
+    equal layers are folded into one line, `e` takes them apart. `v` changes between the tree and
+    a table, `p` draws where the bytes are, `i` lists the files' metadata, `x` writes what is shown
+    to a file.
 
     The filter takes words of the name, `*.experts.*`, `dtype:bf16`, `>100M`, `shape:4096x*`,
     `file:00001`, `is:vision`, and `!` before any of them.
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "slash",
-            "filter",
-            "Filter",
-            id="weights.filter",
-            tooltip="Narrow by name, dtype, size, shape",
-        ),
-        Binding(
-            "v",
-            "view",
-            "Tree/table",
-            id="weights.view",
-            tooltip="Modules, or every tensor in a table",
-        ),
-        Binding(
-            "b",
-            "group",
-            "Group by",
-            show=False,
-            id="weights.group",
-            tooltip="Module, layer, dtype, file or component",
-        ),
-        Binding(
-            "right", "open(True)", "Open", show=False, id="weights.open", tooltip="Open the module"
-        ),
-        Binding(
-            "left",
-            "open(False)",
-            "Close",
-            show=False,
-            id="weights.close",
-            tooltip="Close the module",
-        ),
-        Binding(
-            "e",
-            "apart",
-            "Each layer",
-            show=False,
-            id="weights.apart",
-            tooltip="Show folded layers one by one",
-        ),
-        Binding(
-            "y",
-            "copy",
-            "Copy name",
-            show=False,
-            id="weights.copy",
-            tooltip="Copy the tensor's name",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = WEIGHTS_KEYS
 
     model: reactive[Model | None] = reactive(None)
     view: reactive[View] = reactive(View, init=False)
@@ -174,7 +87,7 @@ class WeightsTab(Widget):
         super().__init__()
         self._tensors = TensorTable()
         self._seen: frozenset[str] = frozenset()
-        self._shown = Shown(View(), self._tensors, (), ())
+        self._shown = Shown(View(), self._tensors)
         self._opened = Opened()
         self._stale = False
         self._arranging = False
@@ -223,7 +136,7 @@ class WeightsTab(Widget):
                 model, view = self.model, self.view
                 if model is not None:
                     table, seen = await asyncio.to_thread(grow, table, seen, model)
-                    shown = await asyncio.to_thread(arrange, table, view)
+                    shown = await asyncio.to_thread(arrange, model, table, view)
                     self.post_message(self.Arranged(shown))
         finally:
             self._tensors, self._seen, self._arranging = table, seen, False
@@ -231,67 +144,60 @@ class WeightsTab(Widget):
     @on(Arranged)
     def _show(self, message: Arranged) -> None:
         before, self._shown = self._shown, message.shown
-        if before.view.tree != self._shown.view.tree:
-            self.table.set_columns(TREE_COLUMNS if self._shown.view.tree else TENSOR_COLUMNS)
+        mode = self._shown.view.mode
+        if before.view.mode != mode:
+            self.table.set_columns(COLUMNS[mode])
             self.table.restart()
-        self._opened.forget_nodes()
-        self._opened.open_first(self._shown.roots)
+        if mode == "tree":
+            self._opened.forget_nodes()
+            self._opened.open_first(self._shown.roots)
         self._show_rows()
-        self.account.update(self._account())
+        if self.model is not None:
+            self.account.update(account(self.model, self._shown))
 
     def _show_rows(self) -> None:
         shown = self._shown
-        self.table.show_empty(self._nothing())
-        self.table.sorted_by = (shown.view.sort, shown.view.descending)
-        if shown.view.tree:
-            filtered = bool(shown.view.filter) and len(shown.indices) <= OPENED_BY_FILTER
-            self.table.rows = self._opened.flatten(shown.roots, everything=filtered)
-        else:
-            self.table.rows = TensorRows(shown.table, shown.indices)
+        self.table.show_empty(nothing(self.model, shown))
+        self.table.sorted_by = (
+            shown.view.sort if shown.view.mode == "table" else "",
+            shown.view.descending,
+        )
+        self.table.rows = self._rows()
         self._describe()  # the row under the cursor may have grown
 
-    def _account(self) -> Content:
-        """How much is shown, and how many files are still to come."""
-        model, shown = self.model, self._shown
-        if model is None:
-            return Content("")
-        pieces = []
-        if model.shards_read < model.shards_total:
-            pieces.append(progress(model.shards_read, model.shards_total))
-        if shown.view.filter:
-            pieces.append(Content(f"{len(shown.indices):,} of {len(shown.table.rows):,} tensors"))
-        else:
-            counts = model.checkpoint.counts
-            pieces.append(Content(f"{counts.tensors:,} tensors"))
-            pieces.append(Content(f"{count(counts.parameters)} parameters"))
-            pieces.append(Content(file_size(counts.stored_bytes)))
-        failed = sum(1 for shard in model.checkpoint.shards if shard.error is not None)
-        if failed:
-            files = "1 file" if failed == 1 else f"{failed} files"
-            pieces.append(Content.styled(f"! {files} failed: R to retry", "$text-error"))
-        return Content("  ·  ").join(pieces)
+    def _rows(self) -> Rows:
+        shown = self._shown
+        if shown.view.mode == "bytes":
+            return ByteRows(shown.bytes, self._bar_cells)
+        if shown.view.mode == "metadata":
+            return metadata_rows(shown.entries)
+        if shown.view.mode == "table":
+            return TensorRows(shown.table, shown.indices)
+        filtered = bool(shown.view.filter) and len(shown.indices) <= OPENED_BY_FILTER
+        return self._opened.flatten(shown.roots, everything=filtered)
 
-    def _nothing(self) -> str:
-        if self._shown.table.rows:
-            return f"no tensor matches “{self._shown.view.filter}”: esc clears the filter"
-        if self.model is not None and self.model.shards_read >= self.model.shards_total:
-            return (
-                "no header of this model could be read" if self.model.shards_total else NO_WEIGHTS
-            )
-        return "reading headers …"
+    def _bar_cells(self) -> int:
+        """Cells that the bars of the picture have now."""
+        return next((place.width for place in self.table.placed if place.column.key == "bar"), 0)
 
     # The line under the cursor
 
     @on(VirtualTable.Highlighted, "#tensors")
     def _describe(self) -> None:
-        rows = self.table.rows
+        rows, shown = self.table.rows, self._shown
+        at = self.table.cursor
+        described = Content("")
         if not len(rows):
-            self.details.update(Content(""))
+            pass
         elif isinstance(rows, TensorRows):
-            self.details.update(tensor_details(rows.table.rows[rows.indices[self.table.cursor]]))
+            described = tensor_details(rows.table.rows[rows.indices[at]])
         elif isinstance(rows, TreeRows):
-            branch = rows.branches[self.table.cursor]
-            self.details.update(branch_details(branch.node, branch.path))
+            described = branch_details(rows.branches[at].node, rows.branches[at].path)
+        elif shown.view.mode == "bytes":
+            described = band_details(shown.bytes.bands[at], shown.bytes)
+        elif shown.view.mode == "metadata":
+            described = entry_details(shown.entries[at])
+        self.details.update(described)
 
     @on(VirtualTable.Selected, "#tensors")
     def _toggle(self) -> None:
@@ -301,11 +207,17 @@ class WeightsTab(Widget):
             self._show_rows()
 
     @on(VirtualTable.HeaderClicked, "#tensors")
-    def _sort(self, message: VirtualTable.HeaderClicked) -> None:
+    def _sort_by(self, message: VirtualTable.HeaderClicked) -> None:
+        self._sort(message.column)
+
+    def _sort(self, column: str) -> None:
         view = self.view
-        again = view.sort == message.column
+        again = view.sort == column and view.mode == "table"
         self.view = replace(
-            view, sort=message.column, descending=not view.descending if again else True
+            view,
+            mode="table",
+            sort=column,
+            descending=not view.descending if again else column in {"parameters", "size_bytes"},
         )
 
     def _branch(self) -> Branch | None:
@@ -329,19 +241,34 @@ class WeightsTab(Widget):
         self.table.focus()
 
     def leave(self) -> bool:
-        """Step back from the filter, then clear it; whether there was anything to step back from."""
+        """Step back: from the filter, then clear it, then to the tree; whether there was such a step."""
         line = self.query_one("#tensor-filter", Input)
         if line.has_focus:
             self.table.focus()
-            return True
-        if line.value:
+        elif line.value:
             line.value = ""
-            return True
-        return False
+        elif not self.view.mode.startswith("t"):
+            self.view = replace(self.view, mode="tree")
+        else:
+            return False
+        return True
 
     def action_view(self) -> None:
         """Change between the tree and the table."""
-        self.view = replace(self.view, tree=not self.view.tree)
+        self.view = replace(self.view, mode="table" if self.view.mode == "tree" else "tree")
+
+    def action_show(self, mode: Mode) -> None:
+        """Show the picture or the metadata; a second time goes back to the tree."""
+        self.view = replace(self.view, mode="tree" if self.view.mode == mode else mode)
+
+    @work(group="choosing", exclusive=True)
+    async def action_sort(self) -> None:
+        """Choose the column that the table is in the order of."""
+        choices = [Choice(column.key, column.label) for column in TENSOR_COLUMNS if column.sortable]
+        choices.insert(0, Choice("", "the order of the files"))
+        answer = await self.app.push_screen_wait(ChooseScreen("Sort by", choices, self.view.sort))
+        if answer is not None:
+            self._sort(answer)
 
     @work(group="choosing", exclusive=True)
     async def action_group(self) -> None:
@@ -350,7 +277,7 @@ class WeightsTab(Widget):
         answer = await self.app.push_screen_wait(ChooseScreen("Group by", choices, self.view.by))
         for by in GROUPINGS:
             if by == answer:
-                self.view = replace(self.view, by=by, tree=True)
+                self.view = replace(self.view, by=by, mode="tree")
 
     def action_open(self, wanted: bool) -> None:
         """Open or close the branch under the cursor; closing a closed one goes to its parent."""
@@ -367,18 +294,36 @@ class WeightsTab(Widget):
     def action_apart(self) -> None:
         """Show the layers of a folded line one by one, or folded again."""
         branch = self._branch()
-        if branch is not None and branch.node.repeats > 1:
+        if self.view.mode == "bytes":
+            self.view = replace(self.view, apart=not self.view.apart)
+        elif branch is not None and branch.node.repeats > 1:
             self._opened.toggle_apart(branch.path)
             self._show_rows()
 
     def action_copy(self) -> None:
         """Copy the name under the cursor."""
-        rows = self.table.rows
-        if isinstance(rows, TensorRows) and len(rows):
-            name = rows.table.rows[rows.indices[self.table.cursor]].name
-        else:
-            branch = self._branch()
-            name = ".".join(branch.path) if branch else ""
+        name = self._name_here()
         if name:
             self.app.copy_to_clipboard(safe_line(name))
             self.notify(safe_line(name), title="Copied", markup=False, timeout=2)
+
+    def _name_here(self) -> str:
+        rows, shown, at = self.table.rows, self._shown, self.table.cursor
+        if not len(rows):
+            return ""
+        if isinstance(rows, TensorRows):
+            return rows.table.rows[rows.indices[at]].name
+        if shown.view.mode == "bytes":
+            return shown.bytes.bands[at].name
+        if shown.view.mode == "metadata":
+            return shown.entries[at].value
+        branch = self._branch()
+        return ".".join(branch.path) if branch else ""
+
+    def action_export(self) -> None:
+        """Ask for a file to write the tensors to that the filter left."""
+        shown = self._shown
+        if self.model is None or not shown.indices:
+            return
+        rows = [shown.table.rows[index] for index in shown.indices]
+        self.app.push_screen(ExportScreen(rows, self.model.id.rpartition("/")[2]))

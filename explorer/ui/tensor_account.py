@@ -1,0 +1,57 @@
+"""What the Weights tab says of itself: how much is shown, and what stands where nothing is."""
+
+from textual.content import Content
+
+from explorer.inspection import Model
+from explorer.ui.byte_rows import legend
+from explorer.ui.tensor_view import Shown
+from explorer.ui.widgets.progress import progress
+from explorer.units import count, file_size
+
+NO_WEIGHTS = "this model has no weight files that can be read"
+MOST_KINDS = 4
+
+
+def account(model: Model, shown: Shown) -> Content:
+    """How much is shown, how many files are still to come, and how many failed."""
+    pieces = []
+    if model.shards_read < model.shards_total:
+        pieces.append(progress(model.shards_read, model.shards_total))
+    pieces += _amount(model, shown)
+    failed = sum(1 for shard in model.checkpoint.shards if shard.error is not None)
+    if failed:
+        files = "1 file" if failed == 1 else f"{failed} files"
+        pieces.append(Content.styled(f"! {files} failed: R to retry", "$text-error"))
+    return Content("  ·  ").join(pieces)
+
+
+def _amount(model: Model, shown: Shown) -> list[Content]:
+    view = shown.view
+    if view.mode == "metadata":
+        return [Content(f"{len(shown.entries):,} entries")]
+    if view.filter:
+        found, total = len(shown.indices), len(shown.table.rows)
+        return [Content(f"{found:,} of {total:,} tensors")]
+    if view.mode == "bytes":
+        kinds = tuple(shown.bytes.by_kind.items())[:MOST_KINDS]
+        return [legend(kinds, shown.bytes.size_bytes)]
+    counts = model.checkpoint.counts
+    return [
+        Content(f"{counts.tensors:,} tensors"),
+        Content(f"{count(counts.parameters)} parameters"),
+        Content(file_size(counts.stored_bytes)),
+    ]
+
+
+def nothing(model: Model | None, shown: Shown) -> str:
+    """What stands in place of the rows when there are none."""
+    if shown.view.filter and (shown.table.rows or shown.view.mode == "metadata"):
+        what = "entry" if shown.view.mode == "metadata" else "tensor"
+        return f"no {what} matches “{shown.view.filter}”: esc clears the filter"
+    if model is None or model.shards_read < model.shards_total:
+        return "reading headers …"
+    if not model.shards_total:
+        return NO_WEIGHTS
+    if shown.view.mode == "metadata" and shown.table.rows:
+        return "the files have no metadata"
+    return "no header of this model could be read: R reads them again"
