@@ -131,8 +131,7 @@ async def test_after_a_pause_a_search_goes_on_where_it_was_and_loses_nothing(
     found = names(parts)
     assert len(set(found)) == 300
     assert hub.traffic.requests(kind="list") == 7
-    hub.heal()
-    assert found == names(await fill(hub_source(hub, time), "sort:downloads", 300))
+    assert found == names(await fill(source, "sort:downloads", 300))
     await source.close()
 
 
