@@ -7,6 +7,7 @@ from dataclasses import replace
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.engines import DEFAULT_ENGINE, EngineModel, engine_for
+from explorer.fit.speed import no_decode
 from explorer.fit.values import Answer, Memory, Plan, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
@@ -63,13 +64,29 @@ def _answer(
         memory=sum((placed.memory for placed in plan.placement), Memory()),
         placement=plan.placement,
         max_context_tokens=most,
-        speed=engine.speed(architecture, weights, machine, plan) if fits else _UNPLACED,
+        speed=_speed(engine, architecture, weights, machine, plan),
         exact=weights.exact,
         assumptions=assumptions,
         reasons=engine.reasons(architecture, weights, plan, resolved) if explain else (),
         gpu_layers=plan.gpu_layers,
         host_expert_layers=plan.host_expert_layers,
     )
+
+
+def _speed(
+    engine: EngineModel,
+    architecture: Architecture,
+    weights: WeightMap,
+    machine: Machine,
+    plan: Plan,
+) -> Speed:
+    """The engine's figure, where the model runs and there is a decode to speak of."""
+    if plan.verdict is Verdict.TOO_LARGE:
+        return _UNPLACED
+    missing = no_decode(architecture)
+    if missing:
+        return Speed(None, None, missing)
+    return engine.speed(architecture, weights, machine, plan)
 
 
 def best(

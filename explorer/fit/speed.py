@@ -185,8 +185,6 @@ def estimate(
     ``placement`` is one entry a device in use, and ``host`` if it holds anything; ``depth`` is how full
     the KV cache is, 0 to 1. The token embedding is not read but for one row, unless it is the head too.
     """
-    if unread := _no_decode(architecture):
-        return Speed(None, None, unread)
     active = _active(architecture, weights)
     reads, missing = _reads(
         architecture, weights, machine, placement, (gpu_layers, host_expert_layers, depth, active)
@@ -202,8 +200,8 @@ def estimate(
     return Speed(found, prompt, _basis(reads, active))
 
 
-def _no_decode(architecture: Architecture) -> str:
-    """Why a model has no decode speed wherever it runs; empty for one that has."""
+def no_decode(architecture: Architecture) -> str:
+    """Why a model has no decode speed on any machine and engine; empty for one that has."""
     if architecture.kind == "encoder":
         return "An encoder reads its whole input at once: it does not decode."
     if architecture.supposed and architecture.model_type not in DENSE:
