@@ -22,6 +22,10 @@ BYTE_COLUMNS = (
 )
 
 
+LEAST_SHARE = 1000
+"""A kind that is less than this part of the whole is not in the legend."""
+
+
 class Fill(NamedTuple):
     """How a kind is drawn: a pattern that tells it from the others without colour too."""
 
@@ -66,7 +70,7 @@ class ByteRows:
             file_size(band.size_bytes),
             Run(file_size(band.size_bytes / layers) if layers > 1 else "", "dim"),
             percent(band.size_bytes, self.map.size_bytes),
-            bar(band, self._largest, self._bar_cells()),
+            bar(band, tuple(self.map.by_kind), self._largest, self._bar_cells()),
         )
 
     def key(self, index: int) -> Hashable:
@@ -79,9 +83,12 @@ class ByteRows:
         return next((i for i in range(len(self)) if self.key(i) == key), None)
 
 
-def bar(band: Band, largest: int, width: int) -> tuple[Run, ...]:
-    """The kinds of a band, most first, as long as the band is large beside the largest."""
-    kinds = sorted(band.by_kind.items(), key=lambda item: -item[1])
+def bar(band: Band, order: Sequence[Kind], largest: int, width: int) -> tuple[Run, ...]:
+    """The kinds of a band in one order for all, as long as the band is large beside the largest.
+
+    What would fill less than half a cell is left to the details.
+    """
+    kinds = [(kind, band.by_kind[kind]) for kind in order if kind in band.by_kind]
     length = max(round(width * band.size_bytes / largest), 1) if largest and width else 0
     told = [(kind, size) for kind, size in kinds if size * length * 2 >= band.size_bytes][:length]
     cells = share([size for _, size in told], sum(size for _, size in told), length)
@@ -93,28 +100,30 @@ def bar(band: Band, largest: int, width: int) -> tuple[Run, ...]:
 
 
 def legend(sizes: Sequence[tuple[Kind, int]], whole: int) -> Content:
-    """Kinds with their patterns and shares."""
+    """Kinds with their patterns and shares, as far as they are worth a word."""
+    told = [entry for entry in sizes if entry[1] * LEAST_SHARE >= whole] or sizes[:1]
     pieces = [
         Content.assemble(
             (f"{FILLS[kind].glyph * 2} ", TONES[FILLS[kind].tone]),
             f"{kind.value} ",
             (percent(size, whole), "$text-muted"),
         )
-        for kind, size in sizes
+        for kind, size in told
     ]
     return Content("   ").join(pieces)
 
 
 def band_details(band: Band, whole: ByteMap) -> Content:
     """One band: what it adds up to, and each kind in it."""
-    size = f"{band.size_bytes:,} bytes in {band.tensors:,} tensors"
+    tensors = "1 tensor" if band.tensors == 1 else f"{band.tensors:,} tensors"
+    size = f"{band.size_bytes:,} bytes in {tensors}"
     kinds = sorted(band.by_kind.items(), key=lambda item: -item[1])
     return Content("\n").join(
         [
             Content.assemble((safe_line(band.name), "bold"), (f"  {size}", "$text-muted")),
             Content.assemble(("here    ", "$text-muted"), legend(kinds, band.size_bytes)),
             Content.assemble(
-                ("overall ", "$text-muted"),
+                ("in all  ", "$text-muted"),
                 legend(tuple(whole.by_kind.items()), whole.size_bytes),
             ),
         ]

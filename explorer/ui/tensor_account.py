@@ -3,13 +3,11 @@
 from textual.content import Content
 
 from explorer.inspection import Model
-from explorer.ui.byte_rows import legend
 from explorer.ui.tensor_view import Shown
 from explorer.ui.widgets.progress import progress
 from explorer.units import count, file_size
 
 NO_WEIGHTS = "this model has no weight files that can be read"
-MOST_KINDS = 4
 
 
 def account(model: Model, shown: Shown) -> Content:
@@ -33,8 +31,8 @@ def _amount(model: Model, shown: Shown) -> list[Content]:
         found, total = len(shown.indices), len(shown.table.rows)
         return [Content(f"{found:,} of {total:,} tensors")]
     if view.mode == "bytes":
-        kinds = tuple(shown.bytes.by_kind.items())[:MOST_KINDS]
-        return [legend(kinds, shown.bytes.size_bytes)]
+        each = "e folds the layers" if view.apart else "e shows each layer"
+        return [Content(file_size(shown.bytes.size_bytes)), Content.styled(each, "$text-muted")]
     counts = model.checkpoint.counts
     return [
         Content(f"{counts.tensors:,} tensors"),
