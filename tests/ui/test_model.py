@@ -169,7 +169,7 @@ async def test_a_failed_shard_leaves_the_others_and_can_be_read_again() -> None:
 
 async def test_files_are_listed_with_their_part() -> None:
     async with running(session(shelf, model="org/tiny")) as (app, pilot):
-        await pilot.press("3")
+        await pilot.press("6")
         await settled(pilot)
         assert "4 files" in shown(app)
         assert "model-00002-of-00002.safetensors" in shown(app)
@@ -180,7 +180,7 @@ async def test_files_are_listed_with_their_part() -> None:
 
 async def test_the_card_is_fetched_when_it_is_looked_at_and_pictures_are_named() -> None:
     async with running(session(shelf, model="org/tiny")) as (app, pilot):
-        await pilot.press("4")
+        await pilot.press("7")
         await settled(pilot)
         assert "Tiny" in shown(app)
         assert "(image: logo)" in shown(app)
@@ -210,7 +210,7 @@ async def test_malformed_weights_and_config_are_told() -> None:
     source = Shelf(files={"org/broken": broken})
     async with running(session(lambda: source, model="org/broken")) as (app, pilot):
         assert lines(app)[-2].startswith("  ! ")
-        for tab in "2341":
+        for tab in "2345671":
             await pilot.press(tab)
             await settled(pilot)
         assert isinstance(app.screen, ModelScreen)
@@ -224,7 +224,7 @@ async def test_a_model_without_weights_says_so() -> None:
 
 async def test_every_tab_fits_every_terminal() -> None:
     async with running(session(shelf, model="org/tiny"), (80, 24)) as (app, pilot):
-        for tab in "1234":
+        for tab in "1234567":
             await pilot.press(tab)
             for size in [(200, 60), (40, 10), (3, 2), (80, 24)]:
                 await pilot.resize_terminal(*size)

@@ -22,7 +22,7 @@ SCREENS = {
     "why-120x44": ((120, 44), "Qwen/Qwen3-8B", ("w",)),
     "weights-80x24": ((80, 24), "Qwen/Qwen3-30B-A3B", ("2",)),
     "weights-120x36": ((120, 36), "openai/gpt-oss-20b", ("2",)),
-    "files-80x24": ((80, 24), "Qwen/Qwen3-30B-A3B", ("3",)),
+    "files-80x24": ((80, 24), "Qwen/Qwen3-30B-A3B", ("6",)),
     "machine-80x24": ((80, 24), None, ("m",)),
     "machine-120x30": ((120, 30), None, ("m",)),
     "context-80x24": ((80, 24), None, ("c",)),
