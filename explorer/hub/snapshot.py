@@ -130,9 +130,9 @@ class Snapshot:
             ModelRef(row.id, ref.revision),
             rows.listing(row),
             held.commit,
-            tuple(held.files),
+            held.files,
             self._age_seconds(),
-            tuple(held.notes),
+            held.notes,
         )
 
     async def text(self, repo: Repo, path: str) -> str | None:

@@ -182,7 +182,7 @@ def _model(model: InputModel) -> Model:
         sizes |= {part.path: len(part.header()) + part.data_bytes for part in parts}
         if len(parts) > 1:
             sizes[component_index(component.folder)] = len(index_json(parts).encode())
-    files = [RepoFile(path, size) for path, size in sorted(sizes.items())]
+    files = tuple(RepoFile(path, size) for path, size in sorted(sizes.items()))
     return Model(model.index.id, Texts(texts, files), components)
 
 

@@ -60,11 +60,11 @@ class Texts:
 
     texts: Mapping[str, str]
     """Path to content."""
-    files: Sequence[RepoFile]
+    files: tuple[RepoFile, ...]
     """Every file, by path."""
     commit: str | None = None
     """The commit they belong to, for real files."""
-    notes: Sequence[str] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,9 @@ class Contents:
         place = self.places[model]
         value = _inflate_json(self.data[place.texts : place.lists], self.dictionary)
         try:
-            files = [RepoFile(str(path), int(size), *rest) for path, size, *rest in value["files"]]
+            files = tuple(
+                RepoFile(str(path), int(size), *named) for path, size, *named in value["files"]
+            )
             texts = {str(k): str(v) for k, v in value["texts"].items()}
             return Texts(texts, files, value.get("commit"), tuple(value.get("notes", ())))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -190,7 +192,10 @@ def open_snapshot(data: bytes | mmap) -> Contents:
     try:
         start = at + int(value["dictionary"])
         places = _places(value["models"], start, len(data))
-        _check_sums(data, places, value.get("sums", {}))
+        if "sums" in value:
+            _check_sum("the dictionary", data[at:start], value["dictionary_sum"])
+            for name, place in places.items():
+                _check_sum(name, data[place.texts : place.end], value["sums"][name])
         return Contents(
             date=_date(value["date"]),
             rows=tuple(Row(*row) for row in value["rows"]),
@@ -246,17 +251,16 @@ def _written(
     if sums:
         named = zip(models, deflated, strict=True)
         added["sums"] = {model.id: _sum(b"".join(parts)) for model, parts in named}
+        added["dictionary_sum"] = _sum(dictionary)
     head = zlib.compress(_json({**contents, **added}).encode(), 9)
     yield MAGIC + len(head).to_bytes(4, "little") + head + dictionary
     for parts in deflated:
         yield b"".join(parts)
 
 
-def _check_sums(data: bytes | mmap, places: Mapping[str, Place], sums: Mapping[str, str]) -> None:
-    for name, expected in sums.items():
-        place = places[name]
-        if _sum(data[place.texts : place.end]) != expected:
-            raise ValueError(f"the checksum of {name} is another")
+def _check_sum(name: str, data: bytes, expected: str) -> None:
+    if _sum(data) != expected:
+        raise ValueError(f"the checksum of {name} is another")
 
 
 def _sum(data: bytes) -> str:

@@ -46,6 +46,11 @@ class Journal:
         done = self.models.keys() | self.left_out.keys()
         return [row.id for row in self.listings if row.id not in done]
 
+    @property
+    def ordered(self) -> list[Model]:
+        """The models that were read, in the order of the listing."""
+        return [self.models[row.id] for row in self.listings if row.id in self.models]
+
     def begin(self, listings: Sequence[Listing]) -> None:
         """Write down the listing, which is not asked for again."""
         self.listings = listings
@@ -85,19 +90,24 @@ class Journal:
         elif "left_out" in record:
             self.left_out[str(record["left_out"])] = str(record["why"])
         else:
-            files = [RepoFile(str(path), int(size), named) for path, size, named in record["files"]]
+            rows = record["files"]
+            files = tuple(RepoFile(str(path), int(size), named) for path, size, named in rows)
             texts = {str(path): str(text) for path, text in record["texts"].items()}
             found = Texts(texts, files, record["commit"], tuple(record["notes"]))
             name = str(record["id"])
             self.models[name] = Model(name, found, headers=tuple(unpack(data).values()))
 
     def _append(self, record: Mapping[str, Any], data: bytes = b"") -> None:
-        if self._file is None:
-            self._file = self.path.open("ab")
         line = json.dumps(record, separators=(",", ":")).encode()
         body = zlib.compress(line + b"\n" + data, 6)
-        self._file.write(len(body).to_bytes(4, "little") + _sum(body) + body)
-        self._file.flush()
+        try:
+            if self._file is None:
+                self._file = self.path.open("ab")
+            self._file.write(len(body).to_bytes(4, "little") + _sum(body) + body)
+            self._file.flush()
+        except OSError as fault:
+            why = fault.strerror or str(fault)
+            raise UsageError(f"{self.path} cannot be written", why) from fault
 
 
 def open_journal(target: Path, selection: str, date: str) -> Journal:

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from explorer.errors import (
     ExplorerError,
     HubError,
-    Offline,
     RateLimited,
     Unreachable,
 )
@@ -22,7 +21,8 @@ from explorer.weights.checkpoint import Shard
 LONGEST_WAIT_SECONDS = 900.0
 """A rate limit that lasts longer ends the work, which can be gone on with later."""
 
-_NO_ANSWER = (Unreachable, Offline, RateLimited)
+_NO_ANSWER = (Unreachable, RateLimited)
+"""What ends the work. Without a network, what is not stored is one model's own trouble."""
 _MOST_HEADER_BYTES = LARGEST_PIECE // 2
 
 
@@ -38,7 +38,7 @@ async def collect(
     """Each model as it is read, or why it cannot be had, with its name, in order of arrival.
 
     ``documents`` adds cards and licenses. A hub that asks to slow down is waited for, which ``waiting``
-    is told. Raises Unreachable, Offline and RateLimited when there is no going on.
+    is told. Raises Unreachable and RateLimited when there is no going on.
     """
     left = list(names)[::-1]
     running: dict[asyncio.Task[Model | ExplorerError], str] = {}
@@ -84,8 +84,8 @@ async def _patiently(
 async def collect_model(source: Source, name: str, *, documents: bool = False) -> Model:
     """One model with what opening it reads: its small files, its list of files and its headers.
 
-    Raises what looking it up raises, and Unreachable, Offline or RateLimited if a header cannot be had
-    for their sake; a header that is malformed or gated is left out, and a note says so.
+    Raises what looking it up raises, and Unreachable or RateLimited if a header cannot be had for their
+    sake; a header that is malformed or gated is left out, and a note says so.
     """
     recording = Recording(source)
     latest: opened.Model | None = None

@@ -1,11 +1,13 @@
 """``weights snapshot``: a file of listings, configs and headers for machines without a network."""
 
 import argparse
+import asyncio
 import json
 import sys
 from contextlib import aclosing
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 from explorer import units
 from explorer.cli import contract, report
@@ -13,7 +15,7 @@ from explorer.cli.asked import source_of
 from explorer.errors import ExplorerError, HubError, RateLimited
 from explorer.hub.snapshot_codec import Origin, write_portable
 from explorer.hub.snapshot_journal import Journal, open_journal, write_file
-from explorer.hub.source import Listing, Query, Source
+from explorer.hub.source import Listing, Query, Source, Transfer
 from explorer.inspection.collecting import collect
 from explorer.safetext import safe_line
 
@@ -39,35 +41,57 @@ async def run(options: argparse.Namespace) -> int:
         try:
             await _fill(journal, source, query, options)
         except HubError as error:
-            raise _unfinished(journal, error) from error
+            error.hint = f"{_kept(journal)} {error.hint}".strip()
+            raise
+        except asyncio.CancelledError:
+            report.note(_kept(journal))
+            raise
         finally:
             journal.close()
         transfer = source.transfer
-    origin = Origin(title, selection, journal.listings, journal.left_out)
-    models = [journal.models[row.id] for row in journal.listings if row.id in journal.models]
-    size = write_file(options.file, list(write_portable(journal.date, origin, models)))
-    journal.remove()
+    size = _write(options.file, journal, title, selection)
     if options.json:
-        contract.emit(
-            {
-                "schema_version": contract.SCHEMA_VERSION,
-                "path": str(options.file),
-                "date": journal.date,
-                "source": title,
-                "rows": len(journal.listings),
-                "models": len(models),
-                "left_out": dict(journal.left_out),
-                "size_bytes": size,
-                "transfer": contract.transfer_json(transfer),
-            }
-        )
-        return 0
-    held = f"{len(models)} models with their headers, {len(journal.listings)} rows of {title}"
-    report.print_lines([f"{options.file}: {held}, {units.file_size(size)}"])
+        contract.emit(_json(options.file, journal, title, size, transfer))
+    else:
+        _tell(options.file, journal, title, size)
+    return 0
+
+
+def _write(path: Path, journal: Journal, title: str, selection: str) -> int:
+    """The finished file in place of the journal; returns its size in bytes."""
+    origin = Origin(title, selection, journal.listings, journal.left_out)
+    size = write_file(path, list(write_portable(journal.date, origin, journal.ordered)))
+    journal.remove()
+    return size
+
+
+def _json(
+    path: Path, journal: Journal, title: str, size: int, transfer: Transfer
+) -> dict[str, contract.Json]:
+    return {
+        "schema_version": contract.SCHEMA_VERSION,
+        "path": str(path),
+        "date": journal.date,
+        "source": title,
+        "rows": len(journal.listings),
+        "models": len(journal.models),
+        "models_with_headers": sum(bool(model.headers) for model in journal.ordered),
+        "left_out": dict(journal.left_out),
+        "size_bytes": size,
+        "transfer": contract.transfer_json(transfer),
+    }
+
+
+def _tell(path: Path, journal: Journal, title: str, size: int) -> None:
+    complete = sum(bool(model.headers) for model in journal.ordered)
+    held = f"{complete} models with their headers, {len(journal.listings)} rows of {title}"
+    report.print_lines([f"{path}: {held}, {units.file_size(size)}"])
+    for model in journal.ordered:
+        if not model.headers:
+            report.note(f"no header of {model.id}: {'; '.join(model.texts.notes) or 'no weights'}")
     for name, why in journal.left_out.items():
         report.note(f"only the listing of {name}: {why}")
-    report.note(f"use it with --source {options.file}")
-    return 0
+    report.note(f"use it with --source {path}")
 
 
 async def _fill(
@@ -121,10 +145,12 @@ def _waiting(limit: RateLimited) -> None:
     report.note(f"{limit.title}: going on in {limit.retry_after_seconds or 0:.0f} s")
 
 
-def _unfinished(journal: Journal, error: HubError) -> HubError:
-    """The same error, with how to go on."""
+def _kept(journal: Journal) -> str:
+    """How to go on with what is not finished; empty if nothing has been read yet."""
+    if not journal.listings:
+        return ""
     done = len(journal.models) + len(journal.left_out)
-    if journal.listings:
-        kept = f"{done} of {len(journal.listings)} models are kept in {journal.path}: "
-        error.hint = f"{kept}run the same command again to go on. {error.hint}".strip()
-    return error
+    return (
+        f"{done} of {len(journal.listings)} models are kept in {journal.path}: "
+        "run the same command again to go on."
+    )
