@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from explorer import __version__
+from explorer.cli.narrowing import add_narrowing
 from explorer.errors import UsageError
 from explorer.units import parse_memory, parse_tokens
 
@@ -130,23 +131,20 @@ def _context(parser: argparse.ArgumentParser) -> None:
 
 def _search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", nargs="?", default="", metavar="QUERY", help="words in the name")
-    parser.add_argument("--author", metavar="A", help="only models of this user or organisation")
-    parser.add_argument("--task", metavar="T", help="only this task, such as text-generation")
     parser.add_argument(
         "--sort",
         choices=["trending", "downloads", "likes", "updated", "created"],
-        default="trending",
         help="order of the listing (default: trending)",
-    )
-    parser.add_argument("--fits", action="store_true", help="only models that fit the machine")
-    parser.add_argument(
-        "--license-allows",
-        choices=["commercial", "hosting"],
-        help="only models whose license is known to allow this",
     )
     parser.add_argument(
         "--limit", type=_positive, default=20, metavar="N", help="rows to print (default: 20)"
     )
+    parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="read config.json of each printed row, where the listing alone gives an estimate",
+    )
+    add_narrowing(parser)
     _machine(parser)
     _context(parser)
 

@@ -146,6 +146,7 @@ def row_json(row: Row) -> dict[str, Json]:
         "likes": listing.likes,
         "created": listing.created.isoformat() if listing.created else None,
         "updated": listing.updated.isoformat() if listing.updated else None,
+        "age_seconds": round(row.age_seconds),
         "fit": fit,
     }
 

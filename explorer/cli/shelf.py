@@ -2,31 +2,34 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from explorer import units
 from explorer.cli import contract, report
 from explorer.cli.asked import machine_of, source_of
 from explorer.cli.table import Column, lines
-from explorer.fit.values import Scenario, Verdict
+from explorer.fit.values import Scenario
 from explorer.hub.source import Listing, Query
+from explorer.inspection.filters import Filters
 from explorer.inspection.rows import Row
 from explorer.inspection.shelf import Twins, find_twins, judge_shelf
 
 
-async def search_shelf(options: argparse.Namespace) -> int:
+async def search_shelf(options: argparse.Namespace, filters: Filters) -> int:
     """Every model found is opened, since its headers cost no request; twins are named below."""
     machine, scenario = machine_of(options), Scenario(context_tokens=options.context)
-    query = Query(text=options.query, author=options.author, sort=options.sort)
+    query = Query(text=filters.text, author=filters.author or None, sort=filters.sort)
+    narrowed = replace(filters, author="") != Filters(text=filters.text, sort=filters.sort)
     async with source_of(options) as source:
         listings: list[Listing] = []
         async for page in source.search(query):
             listings += page.rows
-        if not options.fits:
+        if not narrowed:
             listings = listings[: options.limit]
         rows = await judge_shelf(source, listings, machine, scenario)
         twins = await find_twins(source, listings)
-    if options.fits:
-        rows = [row for row in rows if _fits(row)][: options.limit]
+    if narrowed:
+        rows = [row for row in rows if filters.passes(row)][: options.limit]
     if options.json:
         contract.emit([_row_json(row, twins) for row in rows])
         return 0
@@ -37,10 +40,6 @@ async def search_shelf(options: argparse.Namespace) -> int:
         report.note("no model found on this machine; name folders with --folder or WEIGHTS_FOLDERS")
     report.note(report.listing_footing(rows, machine, source.title))
     return 0
-
-
-def _fits(row: Row) -> bool:
-    return row.answer is not None and row.answer.verdict is not Verdict.TOO_LARGE
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

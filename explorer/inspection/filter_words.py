@@ -50,7 +50,7 @@ def parse_filters(words: str, today: date | None = None) -> Filters:
         elif word.lower() in _SHORT:
             filters = replace(filters, verdict=_SHORT[word.lower()])
         elif colon:
-            filters = _set(filters, key.lower(), value, today)
+            filters = set_filter(filters, key.lower(), value, today)
         else:
             text.append(word)
     return replace(filters, text=" ".join(" ".join(text).split()))
@@ -86,7 +86,7 @@ def filters_from_json(value: object, today: date | None = None) -> Filters:
                 raise UsageError(f"“{key}” is no filter that can be read")
             named = str(key)
             words = replace(filters, text=text)
-            filters = words if named == "text" else _set(filters, named, text, today)
+            filters = words if named == "text" else set_filter(filters, named, text, today)
     return filters
 
 
@@ -137,7 +137,8 @@ class _Key(NamedTuple):
     write: Callable[[Filters], str]
 
 
-def _set(filters: Filters, key: str, value: str, today: date | None) -> Filters:
+def set_filter(filters: Filters, key: str, value: str, today: date | None = None) -> Filters:
+    """The filters with one more key set, as the word ``key:value`` sets it. Raises UsageError."""
     known = _KEYS.get(_ALIASES.get(key, key))
     if known is None:
         raise UsageError(
