@@ -123,10 +123,15 @@ class Rows:
             all(word in name for word in query.text.lower().split())
             and (query.author is None or name.partition("/")[0] == query.author.lower())
             and query.task in {None, row.task}
-            and query.gated in {None, False}  # no row of the snapshot says that it is gated
+            and query.gated in {None, self._is_gated(row)}
             and _within(row.parameters, query)
             and (not query.tags or set(query.tags) <= set(self._tags(row)))
         )
+
+    def _is_gated(self, row: Row) -> bool:
+        """What a whole row says; no row of the bundled snapshot tells, so none is taken to be."""
+        listing = self._listings.get(row.id)
+        return listing is not None and listing.gated is not None
 
     def _tags(self, row: Row) -> tuple[str, ...]:
         """Tags as the hub derives them from what the row says, or those that a whole row has."""
@@ -170,7 +175,7 @@ def _summary(listing: Listing) -> Row:
         model_type=model_type if isinstance(model_type, str) else None,
         languages=listing.languages,
         gguf_repos=(),
-        parameters=listing.parameters,
+        parameters=listing.parameters or (listing.gguf.parameters if listing.gguf else None),
         parameters_by_dtype=listing.parameters_by_dtype,
         provenance=0,
     )

@@ -41,6 +41,7 @@ async def collect(
     is told. Raises Unreachable and RateLimited when there is no going on.
     """
     left = list(names)[::-1]
+    failure: BaseException | None = None
     running: dict[asyncio.Task[Model | ExplorerError], str] = {}
 
     try:
@@ -51,11 +52,19 @@ async def collect(
                 running[asyncio.create_task(reading)] = name
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                yield running.pop(task), task.result()
+                name = running.pop(task)
+                if error := task.exception():
+                    # What is under way is still worth having; nothing more is begun.
+                    failure = failure or error
+                    left.clear()
+                else:
+                    yield name, task.result()
     finally:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+    if failure is not None:
+        raise failure
 
 
 async def _patiently(

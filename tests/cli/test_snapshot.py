@@ -110,7 +110,7 @@ def test_an_interruption_costs_nothing_twice(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    hub.inject(Fault(path="/api/models/acme/three", drop_after_bytes=0))
+    hub.inject(Fault(path="/api/models/acme/three", status=400))
     assert main(["snapshot", str(file)]) == 4
     told = capsys.readouterr().err
     assert "run the same command again" in told
@@ -132,7 +132,7 @@ def test_an_interruption_costs_nothing_twice(
 def test_unfinished_work_of_other_options_is_not_mixed_in(
     hub: HubServer, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hub.inject(Fault(kind="info", drop_after_bytes=0))
+    hub.inject(Fault(kind="info", status=400))
     assert main(["snapshot", str(file)]) == 4
     capsys.readouterr()
     assert main(["snapshot", str(file), "--limit", "1"]) == 2

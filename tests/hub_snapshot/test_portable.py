@@ -134,6 +134,8 @@ async def test_the_listing_comes_back_whole_in_its_order(live: Live, tmp_path: P
     assert await names_of(file, Query(text="quant")) == ["acme/quantized"]
     assert await names_of(file, Query(author="acme", tags=("gguf",))) == ["acme/quantized"]
     assert await names_of(file, Query(author="nobody")) == []
+    assert await names_of(file, Query(gated=True)) == ["acme/gated"]
+    assert "acme/gated" not in await names_of(file, Query(gated=False))
 
 
 async def test_its_age_counts_from_the_day_it_was_made(live: Live, tmp_path: Path) -> None:
@@ -207,12 +209,15 @@ async def test_rate_limits_are_waited_for(live: Live) -> None:
     assert pauses.seconds[0] >= 100
 
 
-async def test_no_answer_ends_the_work(live: Live) -> None:
+async def test_no_answer_ends_the_work_and_keeps_what_was_under_way(live: Live) -> None:
     server, source = live
-    server.inject(Fault(kind="info", status=503))
+    server.inject(Fault(path="/api/models/acme/single", status=503))
+    found = []
     with pytest.raises(Unreachable):
-        async for _ in collect(source, NAMES):
-            pass
+        async for name, _ in collect(source, NAMES, at_once=3):
+            found.append(name)
+    assert set(NAMES[1:3]) <= set(found)
+    assert "acme/single" not in found
 
 
 class TestJournal:
