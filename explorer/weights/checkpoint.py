@@ -168,13 +168,13 @@ class Checkpoint:
 
     def duplicates(self) -> tuple[str, ...]:
         """Names that stand in more than one file of the same folder: each copy is counted."""
-        seen: set[tuple[str, str]] = set()
-        twice = []
-        for path, tensor in self.tensors():
-            key = (path.rpartition("/")[0], tensor.name)
-            if key in seen:
-                twice.append(tensor.name)
-            seen.add(key)
+        seen: dict[str, set[str]] = {}
+        twice: list[str] = []
+        for shard in self.shards:
+            names = [tensor.name for tensor in shard.header.tensors] if shard.header else []
+            known = seen.setdefault(shard.path.rpartition("/")[0], set())
+            twice += (name for name in names if name in known)
+            known.update(names)
         return tuple(twice)
 
     @property

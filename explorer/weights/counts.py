@@ -164,19 +164,29 @@ def shared(tensors: Iterable[Tensor]) -> tuple[tuple[Tensor, ...], ...]:
 
 def count(tensors: Iterable[Tensor], reading: Reading) -> Counts:
     """Return the sums over some tensors of one file, in one pass. Bytes that are shared count once."""
-    kinds: Counter[tuple[int, str, tuple[int, ...]]] = Counter()
-    sizes: Counter[tuple[int, str, tuple[int, ...]]] = Counter()
-    seen: dict[int, Described] = {}
+    kinds: dict[int, _Tally] = {}
     for tensor, described in reading.describe(tensors):
-        identity = id(described)
-        seen[identity] = described
-        key = (identity, tensor.dtype, tensor.shape)
-        kinds[key] += 1
-        sizes[key] += tensor.size_bytes
+        # Equal kinds are one object, which the tally keeps, so that its id stays its own.
+        tally = kinds.get(id(described))
+        if tally is None:
+            tally = kinds[id(described)] = _Tally(described, tensor)
+        tally.number += 1
+        tally.size_bytes += tensor.size_bytes
     total = _Sums()
-    for key, number in kinds.items():
-        total.add(seen[key[0]], key[1], key[2], number, sizes[key])
+    for tally in kinds.values():
+        first = tally.first
+        total.add(tally.kind, first.dtype, first.shape, tally.number, tally.size_bytes)
     return total.counts()
+
+
+@dataclass(slots=True, eq=False)
+class _Tally:
+    """How many tensors of one kind there are, and their bytes."""
+
+    kind: Described
+    first: Tensor
+    number: int = 0
+    size_bytes: int = 0
 
 
 class _Sums:

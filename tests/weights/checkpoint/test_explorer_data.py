@@ -1,5 +1,6 @@
 """Folding, the tree, the table with its filter, and the difference of two checkpoints."""
 
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from explorer.weights import tree
 from explorer.weights.difference import Change, compare
 from explorer.weights.folding import Fold, fold
+from explorer.weights.names import pattern_of
 from explorer.weights.tensor_filter import parse_filter
 from explorer.weights.tensor_table import TensorTable, natural_key
 from tests.weights.checkpoint.published import checkpoint, models, small, tensor
@@ -25,6 +27,12 @@ def test_folding_a_mixture_of_experts() -> None:
     assert folded["model.layers.[0-47].mlp.experts.[0-127].up_proj.weight"] == 48 * 128
     assert folded["model.embed_tokens.weight"] == 1
     assert len(folded) == 15
+
+
+@given(st.lists(st.sampled_from(["", "0", "12", "w1", "1w", "٣", "1" * 9, "1" * 10, "a\n"])))
+def test_only_whole_steps_of_a_name_are_indices(steps: list[str]) -> None:
+    folded = ["*" if re.fullmatch("[0-9]{1,9}", step) else step for step in steps]
+    assert pattern_of(".".join(steps)) == ".".join(folded)
 
 
 def test_gaps_stay_and_names_with_numbers_are_no_indices() -> None:
