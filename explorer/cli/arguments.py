@@ -60,6 +60,8 @@ def build() -> Parser:
     _variants(_command(commands, "variants", "every quantization of a model, the best here on top"))
     _license(_command(commands, "license", "on what terms a model may be used, with its lineage's"))
     _snapshot(_command(commands, "snapshot", "a file of models for a machine without a network"))
+    cache = _command(commands, "cache", "what is kept on disk of what the hub gave, and clear it")
+    cache.add_argument("--clear", action="store_true", help="forget everything that is kept")
     machine = _command(commands, "machine", "the machine that models are judged on")
     _machine(machine)
     return parser

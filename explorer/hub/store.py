@@ -6,6 +6,7 @@ loses at most the write in flight. The file's name has the version of its layout
 versions leave each other alone.
 """
 
+import json
 import logging
 import os
 import sqlite3
@@ -14,6 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -56,6 +58,30 @@ class StoredAnswer(NamedTuple):
 
     body: bytes
     stored: float
+
+
+class Share(NamedTuple):
+    """What the store keeps of one kind."""
+
+    kind: str
+    """Of an answer the third part of its key: ``page``, ``repo``, ``config``, ``text``, ``headers``;
+    ``ranges`` for bytes of weight files."""
+    entries: int = 0
+    size_bytes: int = 0
+    """As stored."""
+    oldest: float = inf
+    """Seconds since 1970 at which the oldest was given; of ranges, last used."""
+    newest: float = 0.0
+
+    def with_one(self, size: int, moment: float) -> "Share":
+        """The share with one more entry."""
+        return Share(
+            self.kind,
+            self.entries + 1,
+            self.size_bytes + size,
+            min(self.oldest, moment),
+            max(self.newest, moment),
+        )
 
 
 def default_folder() -> Path:
@@ -168,6 +194,25 @@ class Store:
         """Forget everything."""
         self._write(lambda database: database.execute("DELETE FROM blobs"))
         self._write(lambda database: database.execute("DELETE FROM answers"))
+        self._run(lambda database: database.execute("PRAGMA incremental_vacuum").fetchall())
+        self._run(lambda database: database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+
+    def shares(self) -> tuple[Share, ...]:
+        """What is kept, by kind, the largest first. Nothing is made where there is no file yet."""
+        if not self.path.exists():
+            return ()
+        found: dict[str, Share] = {}
+        for key, size, stored in self._run(_answers) or ():
+            kind = _kind(key)
+            found[kind] = found.get(kind, Share(kind)).with_one(size, stored)
+        for size, used in self._run(_blobs) or ():
+            found["ranges"] = found.get("ranges", Share("ranges")).with_one(size, used)
+        return tuple(sorted(found.values(), key=lambda share: -share.size_bytes))
+
+    def file_bytes(self) -> int:
+        """What the store takes on disk, its write-ahead log included."""
+        paths = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(path.stat().st_size for path in paths if path.exists())
 
     def size_bytes(self) -> int:
         """Bytes of everything that is kept, as stored."""
@@ -287,6 +332,23 @@ def _total(database: sqlite3.Connection) -> int:
         "SELECT (SELECT IFNULL(SUM(size), 0) FROM blobs) + (SELECT IFNULL(SUM(size), 0) FROM answers)"
     ).fetchone()
     return row[0]
+
+
+def _answers(database: sqlite3.Connection) -> list[tuple[str, int, float]]:
+    return database.execute("SELECT key, size, stored FROM answers").fetchall()
+
+
+def _blobs(database: sqlite3.Connection) -> list[tuple[int, float]]:
+    return database.execute("SELECT size, used FROM blobs").fetchall()
+
+
+def _kind(key: str) -> str:
+    """The kind of an answer; ``other`` for keys of another shape."""
+    try:
+        parts = json.loads(key)
+    except ValueError:
+        return "other"
+    return str(parts[2]) if isinstance(parts, list) and len(parts) > 2 else "other"
 
 
 def _pack(body: bytes) -> tuple[int, int, bytes]:
