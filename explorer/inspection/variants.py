@@ -39,7 +39,7 @@ _HIGHEST_STEPS = 3
 _FULL_BITS = 16.5
 """Beyond these a file holds 32 bits of what was published in 16: no better, only larger."""
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
-_NAME_ONLY = "known by name only: look it up on the hub for its files"
+_NAME_ONLY = "only its name is known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,8 +357,10 @@ def _reason(
     if answer.verdict is Verdict.OFFLOAD:
         best = "the smallest of at least four bits a weight"
     context = units.tokens(answer.scenario.context_tokens)
-    which = f"{len(running)} that {_RUNNING[answer.verdict]} at {context} context"
-    said = [f"{best}{bits} of the {which} with {answer.scenario.engine}"]
+    here = f"{_RUNNING[answer.verdict]} at {context} context with {answer.scenario.engine}"
+    said = [f"{best}{bits} of the {len(running)} that {here}"]
+    if len(running) == 1:
+        said = [f"{chosen.bits_per_weight or 0:.1f} bits a weight, the only one to {here}"]
     if answer.speed.decode:
         said.append(f"{units.speed(answer.speed.decode.expected)} expected")
     beyond = [

@@ -18,7 +18,7 @@ COLUMNS = (
     Column("fit", "Best here", 12, sortable=False),
     Column("gib", "GiB", 5, align="right", drop=5, sortable=False),
     Column("speed", "Speed", 7, align="right", drop=4, sortable=False),
-    Column("downloads", "Downloads", 9, align="right", sortable=False),
+    Column("downloads", "Downloads", 10, align="right", sortable=False),
 )
 TITLES = {
     Relation.FINETUNE: "Finetunes",
@@ -102,19 +102,17 @@ def lines_of(grown: Grown) -> tuple[Line, ...]:
 def _above(grown: Grown) -> Iterator[Line]:
     bases = grown.tree.kin.step.bases
     if not bases:
-        yield Line(("^",), 0, "heading", text="an original: its card names no base model")
+        yield Line(("^",), 0, "heading", text="↑ original: no base is named")
         return
-    waiting = f"↑ made of {', '.join(bases[:3])}{' …' if len(bases) > 3 else ''}"
-    yield Line(
-        ("^",), 0, "heading", text=waiting, remark="looking it up …" if grown.climbing else ""
-    )
+    text = f"↑ made of {len(bases)} model{'' if len(bases) == 1 else 's'}"
+    yield Line(("^",), 0, "heading", text=text, remark="asking …" if grown.climbing else "")
     for base in grown.tree.bases:
         yield from _ancestors(base, ("^",), 1)
 
 
 def _ancestors(tree: Ancestry, above: Path, depth: int) -> Iterator[Line]:
     path = (*above, tree.kin.id)
-    remark = "shown above" if tree.repeated else "has bases further up" if tree.cut else ""
+    remark = "shown already" if tree.repeated else "has bases further up" if tree.cut else ""
     yield Line(path, depth, "ancestor", tree.kin, remark=remark)
     for base in tree.bases:
         yield from _ancestors(base, path, depth + 1)
@@ -199,7 +197,7 @@ def cells(line: Line) -> tuple[Cell, ...]:
         Run(f"{_lead(line)}{kin.id}", _NAME_TONES.get(line.kind, "")),
         Run(f"  {remark}", "dim"),
     )
-    made = f"{kin.step.word}{' ?' if kin.step.inferred else ''}"
+    made = f"{kin.step.word}{' ?' if kin.step.inferred else ''}" if kin.listing else ""
     row = kin.row
     if row is None:
         downloads = kin.listing.downloads if kin.listing else None

@@ -193,5 +193,5 @@ async def test_the_snapshot_names_what_it_knows_and_says_that_it_has_no_sizes() 
     assert (own.repo, own.quantization, own.size_bytes) == ("Qwen/Qwen3-8B", "BF16", own.size_bytes)
     assert own.size_bytes
     assert named
-    assert all(one.size_bytes is None and "known by name only" in one.note for one in named)
+    assert all(one.size_bytes is None and "only its name" in one.note for one in named)
     assert "the snapshot knows which GGUF repositories" in found.note

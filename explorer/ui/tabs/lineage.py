@@ -39,7 +39,9 @@ class LineageTab(Widget):
 
     DEFAULT_CSS = """
     LineageTab { height: 1fr; }
-    LineageTab Static { height: 1; padding: 0 2; color: $text-muted; }
+    LineageTab Static {
+        height: 1; padding: 0 2; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis;
+    }
     LineageTab VirtualTable { height: 1fr; }
     """
     HELP = """

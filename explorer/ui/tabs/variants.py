@@ -50,7 +50,7 @@ COLUMNS = (
     Column("fit", "Runs here", 12, flex=2, most=40, sortable=False),
     Column("gib", "GiB", 5, align="right", drop=2, sortable=False),
     Column("speed", "Speed", 7, align="right", drop=1),
-    Column("downloads", "Downloads", 9, align="right", drop=5),
+    Column("downloads", "Downloads", 10, align="right", drop=5),
 )
 _ORDERS: dict[str, Callable[[Variant], Any]] = {
     "quantization": lambda one: one.quantization.lower(),
@@ -70,7 +70,9 @@ class VariantsTab(Widget):
     DEFAULT_CSS = """
     VariantsTab { height: 1fr; }
     VariantsTab #variants-best { height: 3; padding: 0 2; }
-    VariantsTab #variants-account { height: 1; padding: 0 2; color: $text-muted; }
+    VariantsTab #variants-account {
+        height: 1; padding: 0 2; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis;
+    }
     VariantsTab VirtualTable { height: 1fr; }
     """
     HELP = """
