@@ -21,6 +21,14 @@ BANNED = {
     "explorer.hardware": {"explorer.hub", "explorer.weights", "explorer.fit", "explorer.license"},
     "explorer.fit": {"explorer.hub", "explorer.license", "explorer.inspection"},
     "explorer.license": {"explorer.hub", "explorer.weights", "explorer.hardware", "explorer.fit"},
+    "explorer.engine": {
+        "explorer.hub",
+        "explorer.weights",
+        "explorer.hardware",
+        "explorer.license",
+        "explorer.inspection",
+        "explorer.cli",
+    },
     "explorer.inspection": {"explorer.cli"},
 }
 """What each layer may not know, beside the faces and the heavy libraries that none may load."""

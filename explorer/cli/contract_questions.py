@@ -8,6 +8,7 @@ from explorer.fit.launch import Command
 from explorer.fit.most import Most
 from explorer.fit.upgrades import Upgrade
 from explorer.fit.values import Answer
+from explorer.inspection.asking import EngineWord, Parts
 from explorer.inspection.comparing import Comparison
 from explorer.inspection.launching import Commands
 
@@ -93,6 +94,27 @@ def _command(command: Command) -> dict[str, Json]:
         "arguments": list(command.arguments),
         "environment": dict(command.environment),
         "purpose": command.purpose,
+    }
+
+
+def engine_json(word: EngineWord) -> dict[str, Json]:
+    """The ``engine_says`` object of ``fit --ask-engine``: bytes, on a processor alone."""
+    return {
+        "version": word.version,
+        "placement": "processor",
+        "theirs": None if word.theirs is None else _parts(word.theirs),
+        "ours": _parts(word.ours),
+        "rounded_to_mib": word.rounded,
+        "problem": word.problem or None,
+    }
+
+
+def _parts(parts: Parts) -> dict[str, Json]:
+    return {
+        "weights": parts.weights,
+        "context": parts.context,
+        "compute": parts.compute,
+        "total": parts.total,
     }
 
 

@@ -9,6 +9,7 @@ from explorer.fit.enough import Enough, Setup
 from explorer.fit.most import Most
 from explorer.fit.upgrades import Upgrade
 from explorer.fit.values import Answer, Range, Verdict
+from explorer.inspection.asking import EngineWord
 from explorer.inspection.comparing import Comparison, Line
 from explorer.inspection.launching import Commands
 from explorer.safetext import safe_line
@@ -118,6 +119,28 @@ def command_notes(commands: Commands) -> list[str]:
             room = f"; {fits} ({units.file_size(download.free_bytes)} free)"
         said.insert(0, f"download: {many}, {size}{room}")
     return said
+
+
+def engine_lines(word: EngineWord) -> list[str]:
+    """The engine's own figures beside ours, for a processor alone."""
+    heading = f"{safe_line(word.version)}, on a processor alone"
+    if word.theirs is None:
+        return [f"{heading}: {safe_line(word.problem)}"]
+    columns = [Column(""), *(Column(title, right=True) for title in ("engine", "ours", "off"))]
+    rows = [
+        (name, units.memory(theirs), units.memory(ours), _off(ours, theirs))
+        for name, theirs, ours in (
+            ("weights", word.theirs.weights, word.ours.weights),
+            ("KV and state", word.theirs.context, word.ours.context),
+            ("compute", word.theirs.compute, word.ours.compute),
+            ("total", word.theirs.total, word.ours.total),
+        )
+    ]
+    return [heading, *lines(columns, rows)]
+
+
+def _off(ours: int, theirs: int) -> str:
+    return f"{100 * (ours / theirs - 1):+.1f} %" if theirs else "-"
 
 
 def comparison_lines(found: Comparison) -> list[str]:

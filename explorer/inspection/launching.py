@@ -58,7 +58,7 @@ class Commands:
 def commands_for(model: Model, found: Subject, answer: Answer) -> Commands:
     """The commands for one answer about a model: of ``answer_subject``, or a cell of its grid."""
     quantization = answer.scenario.quantization or ""
-    group = _group_of(model, quantization)
+    group = group_of(model, quantization)
     stored = model.checkpoint.format == "gguf" or _is_stored(model, quantization)
     weights = next(
         (option for option in found.options if option.quantization == quantization),
@@ -85,7 +85,7 @@ def _size_name(model: Model) -> str:
     return quantization.description.partition(",")[0] if quantization else ""
 
 
-def _group_of(model: Model, quantization: str) -> FileGroup:
+def group_of(model: Model, quantization: str) -> FileGroup:
     """The files of a quantization of a GGUF repository, or those that were read."""
     own = model.reading[0]
     if model.checkpoint.format != "gguf" or quantization in {own.label, own.name}:

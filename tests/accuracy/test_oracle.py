@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from explorer.engine.library import Library
+from explorer.engine.pinned import why_not
 from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes
 from explorer.fit.llama_cpp.compute import compute
 from explorer.fit.llama_cpp.settings import Settings
-from tests.accuracy.oracle import Engine, why_not, write_sparse
+from tests.accuracy.oracle import write_sparse
 from tests.accuracy.plans import architecture, description, models
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(bool(why_not()), reason=why_not())]
@@ -22,12 +24,12 @@ ASKED = (
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine()
+def engine() -> Library:
+    return Library()
 
 
 @pytest.mark.parametrize("model", models())
-def test_parts_agree_with_the_engine(model: str, engine: Engine, tmp_path: Path) -> None:
+def test_parts_agree_with_the_engine(model: str, engine: Library, tmp_path: Path) -> None:
     path = tmp_path / f"{model}.gguf"
     write_sparse(description(model), path)
     groups = architecture(model).groups

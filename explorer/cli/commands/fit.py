@@ -5,10 +5,17 @@ from dataclasses import dataclass
 
 from explorer.cli import contract, report
 from explorer.cli.asked import exit_code, machine_of, read_model, scenario_of, source_of
-from explorer.cli.contract_questions import commands_json, enough_json, most_json, upgrades_json
+from explorer.cli.contract_questions import (
+    commands_json,
+    engine_json,
+    enough_json,
+    most_json,
+    upgrades_json,
+)
 from explorer.cli.report_questions import (
     command_lines,
     command_notes,
+    engine_lines,
     enough_lines,
     most_lines,
     upgrade_lines,
@@ -17,11 +24,11 @@ from explorer.errors import UsageError
 from explorer.fit.enough import Enough
 from explorer.fit.most import Most
 from explorer.fit.upgrades import Upgrade
-from explorer.fit.values import Answer, Scenario, Verdict
-from explorer.hardware.machine import Machine
+from explorer.fit.values import Answer, Verdict
 from explorer.hub.names import parse_name
 from explorer.hub.source import Transfer
-from explorer.inspection.fitting import answer_subject, subject
+from explorer.inspection.asking import EngineWord, ask_engine
+from explorer.inspection.fitting import Subject, answer_subject, subject
 from explorer.inspection.launching import Commands, commands_for
 from explorer.inspection.model import Model
 from explorer.inspection.questions import enough_for, most_of, upgrades_for
@@ -39,6 +46,7 @@ class Answered:
     commands: Commands
     enough: Enough | None
     upgrades: tuple[Upgrade, ...]
+    engine_says: EngineWord | None
     transfer: Transfer
 
 
@@ -52,7 +60,10 @@ async def run(options: argparse.Namespace) -> int:
     for name in options.models:
         async with source_of(options, name) as source:
             model = await read_model(source, parse_name(name))
-            one = _answered(model, machine, scenario, options, source.transfer)
+            found = subject(model, scenario)
+            answer = answer_subject(found, machine)
+            word = await ask_engine(source, model, found, answer) if options.ask_engine else None
+            one = _answered(model, found, answer, options, (word, source.transfer))
         answered.append(one)
         code = max(code, exit_code(model))
         if code == 0 and one.answer.verdict is Verdict.TOO_LARGE:
@@ -67,13 +78,12 @@ async def run(options: argparse.Namespace) -> int:
 
 def _answered(
     model: Model,
-    machine: Machine,
-    scenario: Scenario,
+    found: Subject,
+    answer: Answer,
     options: argparse.Namespace,
-    transfer: Transfer,
+    told: tuple[EngineWord | None, Transfer],
 ) -> Answered:
-    found = subject(model, scenario)
-    answer = answer_subject(found, machine)
+    machine = answer.machine
     wanted = options.min_speed
     return Answered(
         model=model,
@@ -82,7 +92,8 @@ def _answered(
         commands=commands_for(model, found, answer),
         enough=enough_for(found, min_tokens_per_second=wanted) if options.enough else None,
         upgrades=upgrades_for(found, machine) if options.enough else (),
-        transfer=transfer,
+        engine_says=told[0],
+        transfer=told[1],
     )
 
 
@@ -91,6 +102,8 @@ def _json(one: Answered) -> dict[str, contract.Json]:
     document = contract.answer_json(listing.id, one.model.repo.commit, one.answer, one.transfer)
     document["most"] = most_json(one.most)
     document["commands"] = commands_json(one.commands)
+    if one.engine_says is not None:
+        document["engine_says"] = engine_json(one.engine_says)
     if one.enough is not None:
         document["enough"] = enough_json(one.enough)
         document["upgrades"] = upgrades_json(one.upgrades)
@@ -105,6 +118,8 @@ def _print(one: Answered, *, commands_only: bool) -> None:
         return
     report.print_lines(report.answer(one.model, one.answer))
     report.print_lines([*most_lines(one.most, one.answer), ""])
+    if one.engine_says is not None:
+        report.print_lines([*engine_lines(one.engine_says), ""])
     if one.enough is not None:
         scenario = one.answer.scenario
         table = enough_lines(one.enough, scenario.context_tokens, scenario.sequences)

@@ -1,0 +1,108 @@
+"""The native library inside the package ``xllamacpp``, reached through its C API.
+
+A model is opened with ``no_alloc``, a context is built on it, and ``llama_get_memory_breakdown`` tells the
+bytes by buffer type. Load it in a process of its own: it may abort.
+"""
+
+import ctypes
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+from explorer.engine.structs import TYPES, ContextParams, Map, ModelParams
+from explorer.fit.llama_cpp.settings import Settings
+
+_BREAKDOWN = "_Z26llama_get_memory_breakdownPK13llama_context"
+_BATCH = 2048
+
+
+class Refused(Exception):
+    """The library would not open a file, or build a context on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Bytes by what they hold, over all buffer types."""
+
+    model: int
+    context: int
+    """KV cache and recurrent state."""
+    compute: int
+
+
+class Library:
+    """The library, loaded once."""
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(str(_find()))
+        self._silence = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(
+            lambda *_: None
+        )
+        library.llama_log_set(self._silence, None)
+        library.llama_backend_init()
+        library.llama_model_default_params.restype = ModelParams
+        library.llama_context_default_params.restype = ContextParams
+        library.llama_model_load_from_file.argtypes = [ctypes.c_char_p, ModelParams]
+        library.llama_model_load_from_file.restype = ctypes.c_void_p
+        library.llama_init_from_model.argtypes = [ctypes.c_void_p, ContextParams]
+        library.llama_init_from_model.restype = ctypes.c_void_p
+        library.llama_free.argtypes = [ctypes.c_void_p]
+        library.llama_model_free.argtypes = [ctypes.c_void_p]
+        self._breakdown = library[_BREAKDOWN]
+        self._breakdown.argtypes = [ctypes.c_void_p]
+        self._breakdown.restype = Map
+        self._library = library
+
+    def plan(self, path: Path, settings: Settings, *, allocate: bool = False) -> Breakdown:
+        """What a GGUF file would take on a processor alone.
+
+        With ``allocate`` it is loaded for real, without mapping the file. Raises Refused.
+        """
+        params = self._library.llama_model_default_params()
+        params.n_gpu_layers = 0
+        params.no_alloc = not allocate
+        params.load_mode = 0
+        model = self._library.llama_model_load_from_file(str(path).encode(), params)
+        if not model:
+            raise Refused(f"it does not open {path.name}")
+        context = self._library.llama_init_from_model(model, self._context_params(settings))
+        try:
+            if not context:
+                raise Refused(f"it builds no context on {path.name}")
+            return _summed(self._breakdown(context))
+        finally:
+            if context:
+                self._library.llama_free(context)
+            self._library.llama_model_free(model)
+
+    def _context_params(self, settings: Settings) -> ContextParams:
+        params: ContextParams = self._library.llama_context_default_params()
+        params.n_ctx = settings.n_ctx
+        params.n_batch = max(_BATCH, settings.n_ubatch)
+        params.n_ubatch = settings.n_ubatch
+        params.n_seq_max = settings.sequences
+        params.n_outputs_max = settings.n_outputs
+        params.flash_attn_type = int(settings.flash_attention)
+        params.type_k = TYPES[settings.type_k]
+        params.type_v = TYPES[settings.type_v]
+        params.swa_full = settings.swa_full
+        params.kv_unified = settings.unified
+        return params
+
+
+def _find() -> Path:
+    spec = importlib.util.find_spec("xllamacpp")
+    found = list(Path(spec.origin).parent.glob("*.so")) if spec and spec.origin else []
+    if len(found) != 1:
+        raise Refused("the package xllamacpp has no library")
+    return found[0]
+
+
+def _summed(found: Map) -> Breakdown:
+    totals = [0, 0, 0]
+    waiting = [found.root] if found.count else []
+    while waiting:
+        node = waiting.pop().contents
+        totals = [total + size for total, size in zip(totals, node.sizes, strict=True)]
+        waiting += [child for child in (node.left, node.right) if child]
+    return Breakdown(*totals)
