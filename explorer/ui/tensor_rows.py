@@ -1,7 +1,7 @@
 """Tensors as rows of a table: one each, or as a tree of modules that opens branch by branch."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import count, file_size
@@ -119,81 +119,84 @@ class TreeRows:
         return next((i for i, b in enumerate(self.branches) if b.path == key), None)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Opened:
-    """Which branches are open, with their children kept so that nothing is split twice."""
+    """Which branches are open."""
 
     paths: frozenset[tuple[str, ...]] = frozenset()
     chosen: bool = False
     """The person opened or closed something: from then on nothing is opened for them."""
     apart: frozenset[tuple[str, ...]] = frozenset()
     """Folded layers that are shown one by one."""
-    _children: dict[tuple[tuple[str, ...], bool], tuple[Node, ...]] = field(default_factory=dict)
 
-    def forget_nodes(self) -> None:
-        """The tree was built anew: what is open stays open, over the new nodes."""
-        self._children = {}
+    def toggle(self, path: tuple[str, ...]) -> "Opened":
+        """A closed branch open, an open one closed."""
+        return replace(self, chosen=True, paths=self.paths ^ {path})
 
-    def open_first(self, roots: Sequence[Node]) -> None:
-        """Open the upper modules, as many as make a good first view."""
-        if self.chosen:
-            return
-        self.paths = frozenset()
-        level: list[tuple[Node, tuple[str, ...]]] = [(n, (n.name,)) for n in roots if n.tensors > 1]
-        lines = len(roots)
+    def toggle_apart(self, path: tuple[str, ...]) -> "Opened":
+        """Folded layers one by one, or together again."""
+        return Opened(self.paths | {path}, True, self.apart ^ {path})
+
+
+class Tree:
+    """Nodes with what is below those that were opened, so that nothing is split twice.
+
+    Splitting 150,000 tensors takes a while: whoever asks is a thread, one at a time.
+    """
+
+    def __init__(self, roots: Sequence[Node]) -> None:
+        self.roots = roots
+        self._children: dict[tuple[tuple[str, ...], bool], tuple[Node, ...]] = {}
+
+    def first_view(self) -> Opened:
+        """The upper modules open, as many as make a good first view."""
+        paths: set[tuple[str, ...]] = set()
+        level: list[tuple[Node, tuple[str, ...]]] = [
+            (node, (node.name,)) for node in self.roots if node.tensors > 1
+        ]
+        lines = len(self.roots)
         while level:
-            opening = [(path, self.below(node, path)) for node, path in level]
+            opening = [(path, self._below(node, path, apart=False)) for node, path in level]
             lines += sum(len(below) for _, below in opening)
             if lines > FIRST_LINES:
-                return
-            self.paths = self.paths.union(path for path, _ in opening)
+                break
+            paths.update(path for path, _ in opening)
             level = [
                 (child, (*path, child.name))
                 for path, below in opening
                 for child in below
                 if child.tensors > 1 and not child.leaf
             ]
+        return Opened(frozenset(paths))
 
-    def toggle(self, path: tuple[str, ...]) -> None:
-        """Open a closed branch, close an open one."""
-        self.chosen = True
-        self.paths = self.paths ^ {path}
+    def flatten(self, opened: Opened, *, everything: bool = False) -> TreeRows:
+        """The visible lines from top to bottom; all there are if ``everything`` is open."""
+        lines: list[Branch] = []
+        waiting = [Branch(node, (node.name,), node.name) for node in reversed(self.roots)]
+        while waiting:
+            branch = self._joined(waiting.pop())
+            path = branch.path
+            is_open = not branch.node.leaf and (everything or path in opened.paths)
+            lines.append(replace(branch, opened=is_open))
+            if is_open:
+                apart = path in opened.apart and branch.node.repeats > 1
+                copies = 1 if apart else branch.copies * branch.node.repeats
+                waiting += [
+                    Branch(child, (*path, child.name), child.name, branch.level + 1, copies)
+                    for child in reversed(self._below(branch.node, path, apart=apart))
+                ]
+        return TreeRows(tuple(lines), sum(node.size_bytes for node in self.roots))
 
-    def toggle_apart(self, path: tuple[str, ...]) -> None:
-        """Show folded layers one by one, or together again."""
-        self.chosen = True
-        self.apart = self.apart ^ {path}
-        self.paths = self.paths | {path}
-
-    def below(self, node: Node, path: tuple[str, ...]) -> tuple[Node, ...]:
-        """What is directly below a node."""
-        apart = path in self.apart and node.repeats > 1
+    def _below(self, node: Node, path: tuple[str, ...], *, apart: bool) -> tuple[Node, ...]:
         key = (path, apart)
         if key not in self._children:
             self._children[key] = node.members() if apart else node.children()
         return self._children[key]
 
-    def flatten(self, roots: Sequence[Node], *, everything: bool = False) -> TreeRows:
-        """The visible lines of a tree, from top to bottom; all there are if ``everything`` is open."""
-        lines: list[Branch] = []
-        waiting: list[Branch] = [Branch(node, (node.name,), node.name) for node in reversed(roots)]
-        while waiting:
-            branch = self._joined(waiting.pop())
-            path = branch.path
-            opened = not branch.node.leaf and (everything or path in self.paths)
-            lines.append(replace(branch, opened=opened))
-            if opened:
-                copies = 1 if path in self.apart else branch.copies * branch.node.repeats
-                waiting += [
-                    Branch(child, (*path, child.name), child.name, branch.level + 1, copies)
-                    for child in reversed(self.below(branch.node, path))
-                ]
-        return TreeRows(tuple(lines), sum(node.size_bytes for node in roots))
-
     def _joined(self, branch: Branch) -> Branch:
         """A module of one tensor as that tensor: ``norm.weight`` on one line."""
         while not branch.node.leaf and branch.node.tensors == branch.copies:
-            child = self.below(branch.node, branch.path)[0]
+            child = self._below(branch.node, branch.path, apart=False)[0]
             path, label = (*branch.path, child.name), f"{branch.label}.{child.name}"
             branch = replace(branch, node=child, path=path, label=label)
         return branch

@@ -4,11 +4,15 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from explorer.inspection import Model
+from explorer.ui.tensor_rows import Opened, Tree, TreeRows
 from explorer.weights.byte_map import ByteMap, byte_map
 from explorer.weights.metadata_entries import Entry, entries
 from explorer.weights.tensor_filter import parse_filter
 from explorer.weights.tensor_table import TensorTable
-from explorer.weights.tree import Grouping, Node, build
+from explorer.weights.tree import Grouping, build
+
+OPENED_BY_FILTER = 300
+"""A filter that leaves this many tensors or fewer opens every module above them."""
 
 Mode: TypeAlias = Literal["tree", "table", "bytes", "metadata"]
 
@@ -34,10 +38,8 @@ class View:
     apart: bool = False
     """The picture of the bytes has a line for each layer."""
 
-    @property
-    def selects(self) -> bool:
-        """The filter is about tensors rather than about keys."""
-        return self.mode != "metadata"
+    opened: Opened = field(default_factory=Opened)
+    """Branches of the tree; until the person chooses some, a good first view is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +49,43 @@ class Shown:
     view: View
     table: TensorTable
     indices: tuple[int, ...] = ()
-    roots: tuple[Node, ...] = ()
+    tree: Tree | None = None
+    opened: Opened = field(default_factory=Opened)
+    """The branches that are open, chosen or not."""
+    lines: TreeRows | None = None
     bytes: ByteMap = field(default_factory=ByteMap)
     entries: tuple[Entry, ...] = ()
 
 
-def arrange(model: Model, table: TensorTable, view: View) -> Shown:
-    """Filter, then group, sort or sum. Runs in a thread: 150,000 tensors take a moment."""
+def arrange(model: Model, table: TensorTable, view: View, before: Shown) -> Shown:
+    """Filter, then group, sort or sum; ``before`` is what was shown last, whose tree may still do.
+
+    Runs in a thread: 150,000 tensors take a moment.
+    """
     if view.mode == "metadata":
         return Shown(view, table, entries=_matching(entries(model.checkpoint), view.filter))
-    indices = tuple(parse_filter(view.filter).apply(table))
     if view.mode == "tree":
-        return Shown(view, table, indices, build(table, view.by, indices))
+        return _as_tree(table, view, before)
+    indices = tuple(parse_filter(view.filter).apply(table))
     if view.mode == "bytes":
         return Shown(view, table, indices, bytes=byte_map(table, indices, folded=not view.apart))
     if view.sort:
         ordered = table.ordered(indices, view.sort, descending=view.descending)
         return Shown(view, table, tuple(ordered))
     return Shown(view, table, indices)
+
+
+def _as_tree(table: TensorTable, view: View, before: Shown) -> Shown:
+    known = (before.table is table, before.view.filter, before.view.by)
+    if before.tree is not None and known == (True, view.filter, view.by):
+        tree, indices = before.tree, before.indices
+    else:
+        indices = tuple(parse_filter(view.filter).apply(table))
+        tree = Tree(build(table, view.by, indices))
+    opened = view.opened if view.opened.chosen else tree.first_view()
+    filtered = bool(view.filter) and len(indices) <= OPENED_BY_FILTER
+    lines = tree.flatten(opened, everything=filtered)
+    return Shown(view, table, indices, tree, opened, lines)
 
 
 def grow(

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import ClassVar
 
 from textual import on, work
@@ -41,8 +43,6 @@ from explorer.ui.widgets.table import VirtualTable
 from explorer.weights.tensor_table import TensorTable
 from explorer.weights.tree import GROUPINGS
 
-OPENED_BY_FILTER = 300
-"""A filter that leaves this many tensors or fewer opens every module above them."""
 COLUMNS: dict[Mode, Sequence[Column]] = {
     "tree": TREE_COLUMNS,
     "table": TENSOR_COLUMNS,
@@ -88,7 +88,7 @@ class WeightsTab(Widget):
         self._tensors = TensorTable()
         self._seen: frozenset[str] = frozenset()
         self._shown = Shown(View(), self._tensors)
-        self._opened = Opened()
+        self._asked = asyncio.Event()
         self._stale = False
         self._arranging = False
 
@@ -112,7 +112,8 @@ class WeightsTab(Widget):
         self._arrange_again()
 
     def watch_view(self) -> None:
-        """Another filter, grouping or order."""
+        """Another filter, grouping or order: that does not wait for its turn."""
+        self._asked.set()
         self._arrange_again()
 
     def _arrange_again(self) -> None:
@@ -129,17 +130,29 @@ class WeightsTab(Widget):
 
     @work(group="tensors", exit_on_error=False)
     async def _arrange(self) -> None:
-        table, seen = self._tensors, self._seen
+        table, seen, shown = self._tensors, self._seen, self._shown
         try:
             while self._stale:
                 self._stale = False
                 model, view = self.model, self.view
                 if model is not None:
+                    began = monotonic()
                     table, seen = await asyncio.to_thread(grow, table, seen, model)
-                    shown = await asyncio.to_thread(arrange, model, table, view)
+                    shown = await asyncio.to_thread(arrange, model, table, view, shown)
                     self.post_message(self.Arranged(shown))
+                    if model.shards_read < model.shards_total:
+                        await self._rest(monotonic() - began)
         finally:
             self._tensors, self._seen, self._arranging = table, seen, False
+
+    async def _rest(self, seconds: float) -> None:
+        """While shards arrive, leave the interpreter to them and the screen for as long as a pass took.
+
+        What the person asks for in between comes at once.
+        """
+        self._asked.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._asked.wait(), seconds)
 
     @on(Arranged)
     def _show(self, message: Arranged) -> None:
@@ -148,22 +161,13 @@ class WeightsTab(Widget):
         if before.view.mode != mode:
             self.table.set_columns(COLUMNS[mode])
             self.table.restart()
-        if mode == "tree":
-            self._opened.forget_nodes()
-            self._opened.open_first(self._shown.roots)
-        self._show_rows()
-        if self.model is not None:
-            self.account.update(account(self.model, self._shown))
-
-    def _show_rows(self) -> None:
         shown = self._shown
         self.table.show_empty(nothing(self.model, shown))
-        self.table.sorted_by = (
-            shown.view.sort if shown.view.mode == "table" else "",
-            shown.view.descending,
-        )
+        self.table.sorted_by = (shown.view.sort if mode == "table" else "", shown.view.descending)
         self.table.rows = self._rows()
         self._describe()  # the row under the cursor may have grown
+        if self.model is not None:
+            self.account.update(account(self.model, shown))
 
     def _rows(self) -> Rows:
         shown = self._shown
@@ -171,10 +175,7 @@ class WeightsTab(Widget):
             return ByteRows(shown.bytes, self._bar_cells)
         if shown.view.mode == "metadata":
             return metadata_rows(shown.entries)
-        if shown.view.mode == "table":
-            return TensorRows(shown.table, shown.indices)
-        filtered = bool(shown.view.filter) and len(shown.indices) <= OPENED_BY_FILTER
-        return self._opened.flatten(shown.roots, everything=filtered)
+        return shown.lines or TensorRows(shown.table, shown.indices)
 
     def _bar_cells(self) -> int:
         """Cells that the bars of the picture have now."""
@@ -203,8 +204,12 @@ class WeightsTab(Widget):
     def _toggle(self) -> None:
         branch = self._branch()
         if branch is not None and not branch.node.leaf:
-            self._opened.toggle(branch.path)
-            self._show_rows()
+            self.view = replace(self.view, opened=self._opened.toggle(branch.path))
+
+    @property
+    def _opened(self) -> Opened:
+        """What is open, or will be as soon as it is arranged."""
+        return self.view.opened if self.view.opened.chosen else self._shown.opened
 
     @on(VirtualTable.HeaderClicked, "#tensors")
     def _sort_by(self, message: VirtualTable.HeaderClicked) -> None:
@@ -285,8 +290,7 @@ class WeightsTab(Widget):
         if branch is None:
             return
         if branch.opened != wanted and not branch.node.leaf:
-            self._opened.toggle(branch.path)
-            self._show_rows()
+            self.view = replace(self.view, opened=self._opened.toggle(branch.path))
         elif not wanted:
             parent = self.table.rows.find(branch.path[:-1])
             self.table.cursor = self.table.cursor if parent is None else parent
@@ -297,8 +301,7 @@ class WeightsTab(Widget):
         if self.view.mode == "bytes":
             self.view = replace(self.view, apart=not self.view.apart)
         elif branch is not None and branch.node.repeats > 1:
-            self._opened.toggle_apart(branch.path)
-            self._show_rows()
+            self.view = replace(self.view, opened=self._opened.toggle_apart(branch.path))
 
     def action_copy(self) -> None:
         """Copy the name under the cursor."""
