@@ -64,6 +64,9 @@ def _by_role(checkpoint: Checkpoint) -> Counter[str]:
         if described.unpacked.parameters:
             part = place(tensor.name).part
             role = part.role or UNKNOWN_ROLE
+            # Llama's second norm is Gemma's first in name: which is which is the architecture's affair.
+            if role.endswith("norm") and role != "output_norm":
+                role = "norms"
             tower = "" if part.section is Section.TEXT else f"{part.section.value} "
             totals[tower + role] += described.unpacked.parameters
     return totals

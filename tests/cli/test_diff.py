@@ -113,6 +113,8 @@ def test_a_gguf_is_compared_by_purpose(capsys: pytest.CaptureFixture[str]) -> No
     # two layers of 64 x 64 queries; the embedding has 256 rows of 64
     assert roles["attn_q"][0] == 2 * 64 * 64
     assert roles["token_embd"][0] == 256 * 64
+    # what Llama calls the norm after attention is a GGUF's norm before the MLP: two a layer in both
+    assert roles["norms"] == (2 * 2 * 64, 2 * 2 * 256)
     main(["diff", "acme/base", "acme/base-GGUF"])
     assert "Not comparable name by name" in capsys.readouterr().out
 
