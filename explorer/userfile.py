@@ -7,9 +7,8 @@
     "small and german" = "params:1B..8B lang:de"
 
 Comments, order and keys of others survive a change, but for comments inside a list that changes. Several
-programs may change the file at once: each
-reads it anew under a lock and writes it whole, so that nobody's marks are lost. A damaged file is moved
-aside, never overwritten.
+programs may change the file at once: each reads it anew under a lock and writes it whole, so that nobody's
+marks are lost. A damaged file is moved aside, never overwritten.
 """
 
 import logging

@@ -98,24 +98,12 @@ class Filters:
 
     @property
     def needs_config(self) -> bool:
-        """Whether rows are judged by what only a configuration tells for certain."""
-        return self.context_tokens is not None or self.active != _ANY
+        """Whether rows are judged by what only a configuration tells for certain.
 
-    @property
-    def judges_rows(self) -> bool:
-        """Whether anything is asked that no hub can be asked, so that rows must be looked at one by one."""
-        asked = Filters(
-            text=self.text,
-            author=self.author,
-            task=self.task,
-            library=self.library,
-            license=self.license,
-            format=self.format,
-            gated=self.gated,
-            language=self.language,
-            sort=self.sort,
-        )
-        return self != asked
+        Speed is: what is supposed from a count alone is a dense model, and one of experts is quicker.
+        """
+        asked = (self.context_tokens, self.speed)
+        return any(value is not None for value in asked) or self.active != _ANY
 
     def to_query(self, limit: int | None = None) -> Query:
         """What the hub is asked. It may let rows through that ``judge`` then leaves out."""

@@ -93,6 +93,7 @@ async def _judged(
     unknown = sum(answer is None for _, answer in listed)
     candidates = [listing for listing, answer in listed if answer is True]
     rows = await asyncio.to_thread(_describe, candidates, page.age_seconds)
+    rows = tuple(row for row in rows if filters.judge(row) is not False)
     if refiner is not None and filters.needs_config:
         rows = await refiner.refine(rows)
     rows = await asyncio.to_thread(_judge, rows, judge)
