@@ -20,6 +20,8 @@ from explorer.inspection.collecting import collect
 from explorer.safetext import safe_line
 
 BAR_CELLS = 24
+LINES_TOLD = 10
+"""Models that could not be had are named up to so many."""
 
 
 async def run(options: argparse.Namespace) -> int:
@@ -86,11 +88,16 @@ def _tell(path: Path, journal: Journal, title: str, size: int) -> None:
     complete = sum(bool(model.headers) for model in journal.ordered)
     held = f"{complete} models with their headers, {len(journal.listings)} rows of {title}"
     report.print_lines([f"{path}: {held}, {units.file_size(size)}"])
-    for model in journal.ordered:
-        if not model.headers:
-            report.note(f"no header of {model.id}: {'; '.join(model.texts.notes) or 'no weights'}")
-    for name, why in journal.left_out.items():
-        report.note(f"only the listing of {name}: {why}")
+    without = [
+        f"no header of {model.id}: {'; '.join(model.texts.notes) or 'no weights'}"
+        for model in journal.ordered
+        if not model.headers
+    ]
+    without += [f"only the listing of {name}: {why}" for name, why in journal.left_out.items()]
+    for line in without[:LINES_TOLD]:
+        report.note(line)
+    if len(without) > LINES_TOLD:
+        report.note(f"and {len(without) - LINES_TOLD} more models without headers")
     report.note(f"use it with --source {path}")
 
 
