@@ -48,7 +48,8 @@ def _split(
 def _summary(found: Structure) -> Iterator[str]:
     difference = found.difference
     if not difference.comparable:
-        yield "Not comparable name by name: a GGUF has names and packing of its own. By purpose:"
+        same = " the same" if found.same else ""
+        yield f"Not comparable name by name: a GGUF has names of its own. By purpose{same}:"
         return
     for one in difference.renamed:
         yield (

@@ -1,6 +1,7 @@
 """``weights diff`` over the snapshot, a loopback hub and the disk."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from explorer.cli import main
 from tests.hub import HubFile, HubRepo, HubServer
 from tests.hub.builder import gguf_repo, llama_like, repo_of
 from tests.hub.layouts import Weight, llama
+from tests.real_weights import SMOLLM2, header_bytes
 
 CONFIG = {
     "model_type": "llama",
@@ -117,6 +119,21 @@ def test_a_gguf_is_compared_by_purpose(capsys: pytest.CaptureFixture[str]) -> No
     assert roles["norms"] == (2 * 2 * 64, 2 * 2 * 256)
     main(["diff", "acme/base", "acme/base-GGUF"])
     assert "Not comparable name by name" in capsys.readouterr().out
+
+
+def test_a_published_gguf_has_all_of_the_published_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The header of a real GGUF, its data a hole in the file, against the original's header."""
+    file = tmp_path / SMOLLM2.name
+    file.write_bytes(header_bytes(SMOLLM2))
+    os.truncate(file, SMOLLM2.size_bytes)
+    original = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    code, found = diff(capsys, original, str(file), "--source", "snapshot")
+    assert code == 0
+    assert found["same"] is True
+    assert [role["role"] for role in found["roles"] if role["before"] != role["after"]] == []
+    assert sum(role["after"] for role in found["roles"]) == SMOLLM2.elements == 134_515_008
 
 
 def test_two_quantizations_of_the_snapshot(capsys: pytest.CaptureFixture[str]) -> None:
