@@ -1,11 +1,13 @@
 """Two sources as one: the second speaks where the first cannot be reached."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 from explorer.errors import HubError, Missing, Offline, RateLimited, Unreachable
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
 from explorer.spans import Reading, T
 
+_SECONDARY = "secondary:"
 _NO_ANSWER = (Unreachable, Offline, RateLimited)
 
 
@@ -52,8 +54,15 @@ class Fallback:
         await self._secondary.close()
 
     async def search(self, query: Query) -> AsyncIterator[Page]:
-        """List the primary's models, or the secondary's if not even a first page can be had."""
-        begun = False
+        """List the primary's models, or the secondary's if not even a first page can be had.
+
+        A listing that is gone on with stays with the source that began it.
+        """
+        if query.start.startswith(_SECONDARY):
+            async for page in self._second_search(query):
+                yield page
+            return
+        begun = bool(query.start)
         try:
             async for page in self._primary.search(query):
                 begun = True
@@ -65,9 +74,16 @@ class Fallback:
             self._failure = failure
         else:
             return
-        async for page in self._secondary.search(query):
-            self._latest = self._secondary
+        async for page in self._second_search(query):
             yield page
+
+    async def _second_search(self, query: Query) -> AsyncIterator[Page]:
+        """Pages of the secondary; where they go on is marked as its own."""
+        asked = replace(query, start=query.start.removeprefix(_SECONDARY))
+        async for page in self._secondary.search(asked):
+            self._latest = self._secondary
+            following = f"{_SECONDARY}{page.following}" if page.following else ""
+            yield replace(page, following=following)
 
     async def config(self, listing: Listing) -> str | None:
         """config.json from the primary; from the secondary if the other can't be reached."""
