@@ -22,6 +22,7 @@ from typing import TypeVar
 
 import psutil
 
+from explorer.cli import collect_rarely
 from explorer.hub.options import open_source
 from explorer.hub.source import ModelRef
 from explorer.inspection import Model, open_model
@@ -115,6 +116,7 @@ async def opened() -> tuple[Model, float]:
 
 def hold_open() -> None:
     """Do what the program does for a model that is looked into, and print what it took."""
+    collect_rarely()
     taken: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], T]) -> T:
