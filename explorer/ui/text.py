@@ -1,5 +1,7 @@
 """Text of strangers as Textual shows it: never markup, never raw."""
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
@@ -38,3 +40,15 @@ def fit_middle(text: str, width: int) -> str:
     while cell_len(end) > tail:
         end = end[1:]
     return set_cell_size(text, width - 1 - cell_len(end)) + ELLIPSIS + end
+
+
+def flow(pieces: Sequence[Content], width: int, gap: int) -> Content:
+    """Pieces beside each other, on as many lines as they need; none of them is broken."""
+    lines: list[list[Content]] = [[]]
+    for piece in pieces:
+        line = [*lines[-1], piece]
+        if lines[-1] and sum(each.cell_length + gap for each in line) - gap > width:
+            lines.append([piece])
+        else:
+            lines[-1] = line
+    return Content("\n").join([Content(" " * gap).join(line) for line in lines])

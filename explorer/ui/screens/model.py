@@ -125,6 +125,7 @@ class ModelScreen(Screen[None]):
     def __init__(self, ref: ModelRef) -> None:
         super().__init__()
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
         self._ref = ref
 
     def compose(self) -> ComposeResult:
@@ -305,7 +306,10 @@ class ModelScreen(Screen[None]):
     def action_back(self) -> None:
         """Step out of a filter first, then back to the list."""
         active = self.tabs.active_pane
-        if active is not None and any(tab.leave() for tab in active.query(WeightsTab)):
+        if active is not None and (
+            any(tab.leave() for tab in active.query(FitTab))
+            or any(tab.leave() for tab in active.query(WeightsTab))
+        ):
             return
         self.dismiss()
 

@@ -1,13 +1,14 @@
 """The Fit tab: quantization by context on the machine, and all there is to say of one cell."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.getters import query_one
 from textual.message import Message
@@ -16,103 +17,178 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from explorer.errors import ExplorerError
-from explorer.fit.values import Answer, Range, Scenario
+from explorer.fit.most import Most
+from explorer.fit.values import Answer, Engine, Scenario
 from explorer.hardware.machine import Machine
-from explorer.inspection import Grid, Model, answer, fit_grid
-from explorer.safetext import safe_line
+from explorer.inspection import Grid, Model
+from explorer.inspection.choices import EngineChoice, kv_choices, takes_flash_attention
+from explorer.inspection.fitting import Subject
 from explorer.ui.composed import is_composed
-from explorer.ui.text import content
+from explorer.ui.fit_map import JudgedMap, RefusedMap, explain_cell, judge_map, retuned
+from explorer.ui.fit_text import (
+    facts,
+    headline,
+    heat_grid,
+    numbers,
+    refusals,
+    start,
+    waiting_for,
+)
+from explorer.ui.text import content, flow
+from explorer.ui.tuning import Tuning, parse_sequences
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
 from explorer.ui.widgets.facts import Fact, Facts, Reasons
-from explorer.ui.widgets.heatmap import HeatCell, HeatGrid, HeatMap
+from explorer.ui.widgets.heatmap import HeatGrid, HeatMap
+from explorer.ui.widgets.settings import Settings, chosen, machine_forms, settings_of
 from explorer.ui.widgets.status import explain
-from explorer.units import gib, memory, speed, tokens
+from explorer.units import memory, parse_memory
 
-RESTS_SECONDS = 0.08
+RESTS_SECONDS = 0.05
 """How long the cursor must stay on a cell before it is explained."""
-LEGEND = Content("   ").join(
+SEQUENCES = (1, 2, 4, 8, 16, 32, 64, 128)
+RESERVES = ("0", "512 MiB", "1 GiB", "2 GiB", "4 GiB")
+DEFAULT = "default"
+BESIDE_CELLS = 60
+"""With so much room beside the map, what there is to say of a cell stands there."""
+MARGIN_CELLS = 9
+"""Left, right and between the two, with the scroll bar."""
+LEAST_MAP_CELLS = 44
+LEGEND = tuple(
     Content.assemble((f"{look.glyph} ", TONES[look.tone]), (look.word, "$text-muted"))
     for look in LOOKS.values()
 )
 
 
 class FitTab(Widget):
-    """The map is made anew when the model, the machine or the scenario changes; the cursor stays."""
+    """The map is made anew when the model, the machine or the settings change; the cursor stays."""
 
     DEFAULT_CSS = """
     FitTab { height: 1fr; }
-    FitTab VerticalScroll { scrollbar-size-vertical: 1; padding: 0 2; }
+    FitTab #fit-panes { height: 1fr; margin: 1 0 0 0; padding: 0 2; scrollbar-size-vertical: 1; }
+    FitTab #fit-map, FitTab #fit-side { height: auto; }
     FitTab MemoryBar { margin: 1 0 0 0; }
     FitTab #fit-cell { margin: 1 0 0 0; height: auto; }
     FitTab Facts { margin: 1 0 0 0; }
-    FitTab #fit-why { height: 38%; border-top: solid $panel; display: none; }
-    FitTab.-why #fit-why { display: block; }
+    FitTab Reasons { max-height: 50%; border-top: solid $panel; padding: 0 1; display: none; }
+    FitTab.-why Reasons { display: block; }
+    FitTab.-beside #fit-panes { layout: horizontal; }
+    FitTab.-beside #fit-map { margin: 0 4 0 0; }
+    FitTab.-beside #fit-side { width: 1fr; }
+    FitTab.-beside #fit-cell { margin: 0; }
     """
     HELP = """
     ## Fit
 
     Rows are quantizations, columns are context lengths. The figure is GiB in all.
-    Below stands what the cell under the cursor takes, device by device.
+    Beside it stands what the cell under the cursor takes, device by device.
 
-    `w` explains every number: its formula, its inputs and where both come from.
+    `w` explains every number: what it is, from which inputs, and where the formula comes from.
+    The line on top is how the model is run: press the underlined letter, or click.
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "w", "why", "Why", id="fit.why", tooltip="Formula, inputs and source of every number"
         ),
-    ]
+        Binding(
+            "y", "commands", "Copy", id="fit.commands", tooltip="The commands that download and run it"
+        ),
+        Binding(
+            "x", "enough", "Enough", id="fit.enough", tooltip="What hardware would be enough"
+        ),
+        Binding(
+            "e", "engine", "Engine", show=False, id="fit.engine", tooltip="The next engine that runs it"
+        ),
+        Binding(
+            "n", "set('sequences')", "Sequences", show=False, id="fit.sequences",
+            tooltip="How many sequences at once",
+        ),
+        Binding("v", "set('KV')", "KV type", show=False, id="fit.kv", tooltip="Type of the KV cache"),
+        Binding(
+            "f", "flash", "Flash attention", show=False, id="fit.flash",
+            tooltip="With flash attention or without",
+        ),
+        Binding(
+            "r", "set('reserve')", "Reserve", show=False, id="fit.reserve",
+            tooltip="Memory that is to stay free",
+        ),
+    ]  # fmt: skip
 
     model: reactive[Model | None] = reactive(None)
     machine: reactive[Machine | None] = reactive(None)
     scenario: reactive[Scenario] = reactive(Scenario)
-    grid: reactive[Grid | None] = reactive(None)
+    tuning: reactive[Tuning] = reactive(Tuning)
+    judged: reactive[JudgedMap | None] = reactive(None)
+    explained: reactive[tuple[Answer, Most] | None] = reactive(None)
+    """The cell under the cursor with its reasons, and the most one can have."""
 
     heatmap = query_one(HeatMap)
     note = query_one("#fit-note", Static)
+    settings = query_one(Settings)
+    reasons = query_one(Reasons)
 
     @dataclass
-    class GridMade(Message):
-        """Every cell was judged."""
+    class Judged(Message):
+        """Every cell was judged, or none because of an error."""
 
-        grid: Grid
+        asked: Tuning
+        made: JudgedMap | RefusedMap
 
     @dataclass
     class Explained(Message):
         """The cell under the cursor, with its reasons."""
 
+        cell: Answer
         answer: Answer
-
-    @dataclass
-    class Unexplained(Message):
-        """The cell could not be judged once more."""
-
-        error: ExplorerError
+        most: Most
 
     def __init__(self) -> None:
         super().__init__()
         self._placed_cursor = False
+        self._prepared: Mapping[Engine | None, Subject] = {}
+        self._choices: tuple[EngineChoice, ...] = ()
+        self._error: ExplorerError | None = None
 
     def compose(self) -> ComposeResult:
-        """The map, its legend, then the cell under the cursor."""
-        with VerticalScroll(can_focus=False):
-            yield Static(Content(""), id="fit-note")
-            yield HeatMap()
-            yield Static(LEGEND, id="fit-legend")
-            yield Static(Content(""), id="fit-cell")
-            yield MemoryBar()
-            yield Facts()
-        with VerticalScroll(id="fit-why"):
-            yield Reasons()
+        """How it is run; the map and its legend; the cell under the cursor; the reasons."""
+        yield Settings()
+        with VerticalScroll(id="fit-panes", can_focus=False):
+            with Vertical(id="fit-map"):
+                yield Static(Content(""), id="fit-note")
+                yield HeatMap()
+                yield Static(id="fit-legend")
+            with Vertical(id="fit-side"):
+                yield Static(Content(""), id="fit-cell")
+                yield MemoryBar(legend_lines=2)
+                yield Facts()
+        yield Reasons()
 
     def on_mount(self) -> None:
         """Say what is awaited."""
-        self.call_after_refresh(self._note)
+        self.call_after_refresh(self._show)
 
-    def watch_model(self, after: Model | None) -> None:
+    def on_resize(self) -> None:
+        """There may be room beside the map now."""
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """The map on top, or on the left where that leaves enough room for the rest."""
+        if is_composed(self):
+            cells = max(self.heatmap.wanted_cells, LEAST_MAP_CELLS)
+            room = self.size.width - cells - MARGIN_CELLS
+            beside = bool(self.heatmap.grid.cells) and room >= BESIDE_CELLS
+            self.set_class(beside, "-beside")
+            self.query_one("#fit-map").styles.width = cells if beside else "1fr"
+            room = cells if beside else self.size.width - MARGIN_CELLS
+            self.query_one("#fit-legend", Static).update(flow(LEGEND, room, 3))
+
+    # What came from above
+
+    def watch_model(self, before: Model | None, after: Model | None) -> None:
         """Judge once every header has been read: before, the weights are not known."""
-        self._note()
-        if after is not None and after.complete:
+        self._show()
+        if before is None or after is None or before.checkpoint is not after.checkpoint:
+            self._prepared = {}
             self._judge()
 
     def watch_machine(self) -> None:
@@ -125,159 +201,241 @@ class FitTab(Widget):
             self._placed_cursor = False
         self._judge()
 
+    def watch_tuning(self) -> None:
+        """Another engine, or another setting of it."""
+        self._judge()
+
+    # Judging
+
     def _judge(self) -> None:
+        if not is_composed(self):
+            return
+        self._show_settings()
         if self.model is not None and self.model.complete and self.machine is not None:
-            self._make_grid(self.model, self.machine, self.scenario)
+            self.heatmap.add_class("-stale")
+            self._make_map(self.model, self.machine, self.scenario, self.tuning)
 
     @work(group="grid", exclusive=True, exit_on_error=False)
-    async def _make_grid(self, model: Model, machine: Machine, scenario: Scenario) -> None:
+    async def _make_map(
+        self, model: Model, machine: Machine, scenario: Scenario, tuning: Tuning
+    ) -> None:
         """Judge every cell in a thread: there are a hundred of them."""
-        self.post_message(
-            self.GridMade(await asyncio.to_thread(fit_grid, model, machine, scenario))
-        )
+        asked = tuning.of(scenario)
+        made = await asyncio.to_thread(judge_map, model, machine, asked, self._prepared)
+        self.post_message(self.Judged(tuning, made))
 
-    @on(GridMade)
-    def _show(self, message: GridMade) -> None:
-        grid = self.grid = message.grid
-        judged = bool(grid.quantizations and grid.contexts)
-        self._note()
-        self.heatmap.grid = HeatGrid(
-            tuple(grid.quantizations),
-            tuple(tokens(context) for context in grid.contexts),
-            tuple(tuple(heat(cell) for cell in row) for row in grid.cells),
-        )
-        if judged and not self._placed_cursor:
-            self._placed_cursor = True
-            self.heatmap.position = start(grid, self.scenario)
+    @on(Judged)
+    def _take(self, message: Judged) -> None:
+        made = message.made
+        if message.asked != self.tuning:
+            return
+        if made.found is not None:
+            engine = self.tuning.of(self.scenario).engine
+            self._prepared = {**self._prepared, engine: made.found}
+        self._choices = made.choices or self._choices
+        self._error = made.error if isinstance(made, RefusedMap) else None
+        self.judged = made if isinstance(made, JudgedMap) else None
+
+    def watch_judged(self, before: JudgedMap | None, after: JudgedMap | None) -> None:
+        """Another map, or none."""
+        if not is_composed(self):
+            return
+        self.explained = None
+        self.heatmap.remove_class("-stale")
+        self.heatmap.grid = heat_grid(after.grid) if after else HeatGrid()
+        self._lay_out()
+        if after and after.grid.cells:
+            gone = before is None or before.found.options is not after.found.options
+            if not self._placed_cursor or gone:
+                self._placed_cursor = True
+                wanted = self.scenario.context_tokens
+                self.heatmap.position = start(after.grid, after.best, wanted)
+        self._show()
         self._show_cell()
 
-    def _note(self) -> None:
-        """Say what the map waits for, as long as there is none."""
-        if is_composed(self):
-            judged = self.grid is not None and bool(self.grid.quantizations)
-            self.note.display = not judged
-            self.query_one("#fit-legend").display = judged
-            self.note.update(content(waiting_for(self.model)))
+    # Showing
+
+    def _show(self) -> None:
+        """Say what the map waits for, as long as there is none, and how the model is run."""
+        if not is_composed(self):
+            return
+        shown = bool(self.heatmap.grid.cells)
+        error = self._error if self.model is not None and self.model.shards_total else None
+        self.note.display = not shown
+        self.query_one("#fit-legend").display = shown
+        self.note.update(explain(error) if error else content(waiting_for(self.model)))
+        self._show_settings()
+
+    def _show_settings(self) -> None:
+        """What was asked shows at once, before it is judged."""
+        asked = self.tuning.of(self.scenario)
+        if self.judged is not None and self.judged.grid.cells:
+            settled = self.judged.grid.cells[0][0].scenario
+            asked = settled if asked.engine in {None, settled.engine} else asked
+            asked = self.tuning.of(asked)
+        self.settings.machines = machine_forms(self.machine)
+        flash = takes_flash_attention(asked.engine)
+        complete = self.model is not None and self.model.complete
+        self.settings.chips = settings_of(asked, takes_flash=flash) if complete else ()
+        self.settings.chosen = chosen(self.tuning)
 
     @on(HeatMap.Moved)
     def _show_cell(self) -> None:
-        cell = self._answer()
-        self.query_one("#fit-cell", Static).update(headline(cell) if cell else Content(""))
+        cell = self.cell
+        self.query_one("#fit-cell", Static).update(
+            headline(cell, by_context=self._by_context) if cell else Content("")
+        )
         self.query_one(MemoryBar).answer = cell
         self._show_facts(cell, None)
-        self._explain()
+        if cell is not None and self.judged is not None:
+            self._explain(self.judged.found, cell)
 
-    def _show_facts(self, cell: Answer | None, most_tokens: int | None) -> None:
-        known = facts(cell, most_tokens) if cell else ()
-        self.query_one(Facts).facts = (*known, *self._notes())
-
-    def _notes(self) -> tuple[Fact, ...]:
-        """What to know before trusting a figure."""
+    def _show_facts(self, cell: Answer | None, most: Most | None) -> None:
+        known = facts(cell, most, by_context=self._by_context) if cell else ()
         warnings = self.model.warnings if self.model else ()
-        return tuple(Fact("Note", warning, "$text-warning") for warning in warnings)
-
-    def _explain(self) -> None:
-        """Have the cell judged once more, with its reasons and the most context it allows."""
-        cell = self._answer()
-        if cell is not None and self.model is not None:
-            self._give_reasons(self.model, cell)
+        notes = tuple(Fact("Note", warning, "$text-warning") for warning in warnings)
+        self.query_one(Facts).facts = (*known, *notes, *refusals(self._choices))
 
     @work(group="reasons", exclusive=True, exit_on_error=False)
-    async def _give_reasons(self, model: Model, cell: Answer) -> None:
-        """Waits for the cursor to rest: it takes a tenth of a second or more."""
+    async def _explain(self, found: Subject, cell: Answer) -> None:
+        """Once the cursor rests, have the cell judged once more, with its reasons."""
         await asyncio.sleep(RESTS_SECONDS)
-        try:
-            explained = await asyncio.to_thread(answer, model, cell.machine, cell.scenario)
-        except ExplorerError as error:
-            self.post_message(self.Unexplained(error))
-        else:
-            self.post_message(self.Explained(explained))
+        answer, most = await asyncio.to_thread(explain_cell, found, cell)
+        self.post_message(self.Explained(cell, answer, most))
 
     @on(Explained)
-    def _show_reasons(self, message: Explained) -> None:
-        reasons = self.query_one(Reasons)
-        reasons.reasons = message.answer.reasons
-        reasons.assumptions = message.answer.assumptions
-        self._show_facts(message.answer, message.answer.max_context_tokens)
+    def _take_reasons(self, message: Explained) -> None:
+        if message.cell is self.cell:
+            self.explained = (message.answer, message.most)
 
-    @on(Unexplained)
-    def _tell(self, message: Unexplained) -> None:
-        self.query_one("#fit-cell", Static).update(explain(message.error))
+    def watch_explained(self, explained: tuple[Answer, Most] | None) -> None:
+        """The reasons of the cell are there."""
+        if explained is None or not is_composed(self):
+            return
+        answer, most = explained
+        self.reasons.assumptions = answer.assumptions
+        self.reasons.reasons = numbers(answer, most)
+        self._show_facts(answer, most)
 
-    def _answer(self) -> Answer | None:
+    @property
+    def grid(self) -> Grid | None:
+        """The judged cells, once they are there."""
+        return self.judged.grid if self.judged else None
+
+    @property
+    def cell(self) -> Answer | None:
+        """The cell under the cursor."""
         if self.grid is None or not self.grid.cells:
             return None
         row, column = self.heatmap.position
         return self.grid.cells[row][column]
 
+    @property
+    def _by_context(self) -> bool:
+        return self.grid is None or self.grid.by_context
+
+    # Actions
+
     def action_why(self) -> None:
-        """Show or hide the reasons."""
+        """Show the reasons and give them the keys, or hide them."""
         self.toggle_class("-why")
+        if self.has_class("-why"):
+            self.call_after_refresh(self.reasons.focus)
+        else:
+            self.heatmap.focus()
 
+    def leave(self) -> bool:
+        """Step out of the reasons; False if they were not open."""
+        if not self.has_class("-why"):
+            return False
+        self.action_why()
+        return True
 
-def waiting_for(model: Model | None) -> str:
-    """Why there is no map yet, or none at all."""
-    if model is None:
-        return "looking the model up …"
-    if not model.shards_total:
-        return "this model has no weight files that can be read, so there is nothing to judge"
-    if model.shards_read < model.shards_total:
-        return f"reading headers: {model.shards_read} of {model.shards_total} …"
-    if not model.complete:
-        missing = len(model.checkpoint.missing)
-        return f"{missing} of {model.shards_total} headers could not be read: R reads them again"
-    return "judging …"
+    def action_commands(self) -> None:
+        """Show the commands for the cell."""
+        from explorer.ui.screens.commands import CommandsScreen  # loaded when first needed
 
+        if self.model is not None and self.judged is not None and self.cell is not None:
+            self.app.push_screen(CommandsScreen(self.model, self.judged.found, self.cell))
 
-def heat(cell: Answer) -> HeatCell:
-    """A cell of the map: glyph, GiB, tone."""
-    look = LOOKS[cell.verdict]
-    return HeatCell(look.glyph, gib(cell.memory.total), look.tone)
+    def action_enough(self) -> None:
+        """Show what hardware would be enough for the cell."""
+        from explorer.ui.screens.enough import EnoughScreen  # loaded when first needed
 
+        cell = self.cell
+        if self.judged is None or cell is None or not self.judged.found.architecture.layers:
+            return
+        asked = replace(self.judged.found.scenario, quantization=cell.scenario.quantization,
+                        context_tokens=cell.scenario.context_tokens)  # fmt: skip
+        self.app.push_screen(EnoughScreen(retuned(self.judged.found, asked), cell.machine))
 
-def start(grid: Grid, scenario: Scenario) -> tuple[int, int]:
-    """Where the cursor begins: the best row that fits at the context asked for."""
-    wanted = scenario.context_tokens or 8192
-    near = min(range(len(grid.contexts)), key=lambda i: abs(grid.contexts[i] - wanted))
-    order = list(LOOKS)
-    row = min(
-        range(len(grid.quantizations)), key=lambda i: order.index(grid.cells[i][near].verdict)
-    )
-    return row, near
+    def action_engine(self) -> None:
+        """Go on to the next engine that runs the model."""
+        able = [choice.engine for choice in self._choices if not choice.refusal]
+        now = self.tuning.engine or (self.judged.found.scenario.engine if self.judged else None)
+        if not able or able == [now]:
+            return
+        following = able.index(now) + 1 if now in able else 0
+        self.tuning = self.tuning.with_engine(able[following % len(able)])
 
+    def action_flash(self) -> None:
+        """Flash attention on or off."""
+        if takes_flash_attention(self._scenario.engine):
+            self.tuning = replace(self.tuning, flash_attention=not self._scenario.flash_attention)
 
-def headline(cell: Answer) -> Content:
-    """One cell in a line: quantization, context, verdict, total."""
-    look = LOOKS[cell.verdict]
-    scenario = cell.scenario
-    estimated = "" if cell.exact else " (planned)"
-    return Content.assemble(
-        (f"{look.glyph} {safe_line(scenario.quantization or '')}", f"bold {TONES[look.tone]}"),
-        f"  at {tokens(scenario.context_tokens)} context  ",
-        (f"{memory(cell.memory.total)}{estimated}", "bold"),
-        (f"  {look.word}", TONES[look.tone]),
-    )
+    @property
+    def _scenario(self) -> Scenario:
+        """How the model is run now."""
+        return self.cell.scenario if self.cell else self.tuning.of(self.scenario)
 
+    @on(Settings.Pressed)
+    async def _press(self, message: Settings.Pressed) -> None:
+        """A setting was clicked."""
+        name = message.name
+        if name == "machine":
+            await self.app.run_action("machine")
+        elif name == "engine":
+            self.action_engine()
+        elif name == "flash":
+            self.action_flash()
+        else:
+            self.action_set(name)
 
-def facts(cell: Answer, most_tokens: int | None) -> tuple[Fact, ...]:
-    """What else there is to say of a cell; the most context takes longer to find and comes later."""
-    scenario = cell.scenario
-    most = "…" if most_tokens is None else "none" if not most_tokens else tokens(most_tokens)
-    return (
-        Fact("Decode", spread(cell.speed.decode), "bold"),
-        Fact("Prefill", spread(cell.speed.prefill)),
-        Fact("Rests on", cell.speed.basis),
-        Fact("Most context", most if most_tokens is None else f"{most} with the same verdict"),
-        Fact(
-            "Engine",
-            f"{scenario.engine}, {scenario.sequences} sequence"
-            f"{'' if scenario.sequences == 1 else 's'}, KV {scenario.kv_dtype or 'by the engine'}",
-        ),
-    )
+    @work(group="choosing", exclusive=True)
+    async def action_set(self, name: str) -> None:
+        """Let the person choose a value of one setting."""
+        from explorer.ui.screens.choose import Choice, ChooseScreen  # loaded when first needed
 
+        now = self._scenario
+        if name == "sequences":
+            options = [Choice(str(number), f"{number}") for number in SEQUENCES]
+            screen = ChooseScreen(
+                "Sequences at once, each with its own context", options, str(now.sequences),
+                typed="or type 24", check=parse_sequences,
+            )  # fmt: skip
+        elif name == "KV":
+            options = [Choice(dtype, dtype) for dtype in kv_choices(now.engine)]
+            screen = ChooseScreen(
+                f"Type of the KV cache in {now.engine}", options, now.kv_dtype or ""
+            )
+        else:
+            options = [
+                Choice(DEFAULT, f"as {now.engine} does"),
+                *(Choice(size, size) for size in RESERVES),
+            ]
+            screen = ChooseScreen(
+                "Memory to keep free on every device", options, memory(now.reserve_bytes or 0),
+                typed="or type 1.5 GiB", check=parse_memory,
+            )  # fmt: skip
+        answer = await self.app.push_screen_wait(screen)
+        if answer is not None:
+            self._set(name, answer)
 
-def spread(estimate: Range | None) -> str:
-    """Expected tokens a second, with the spread; unknown is said."""
-    if estimate is None:
-        return "not known: there is no basis for a figure"
-    return f"{speed(estimate.expected)}  ({estimate.low:,.0f} to {estimate.high:,.0f})"
+    def _set(self, name: str, value: str) -> None:
+        if name == "sequences":
+            self.tuning = replace(self.tuning, sequences=parse_sequences(value))
+        elif name == "KV":
+            self.tuning = replace(self.tuning, kv_dtype=value)
+        else:
+            reserve = None if value == DEFAULT else parse_memory(value)
+            self.tuning = replace(self.tuning, reserve_bytes=reserve)

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from explorer.fit.values import Answer, Memory, Placed
 from explorer.safetext import safe_line
-from explorer.ui.text import fit_end
+from explorer.ui.text import fit_end, flow
 from explorer.units import gib
 
 HOST = "host"
@@ -71,33 +71,31 @@ def draw(memory: Memory, capacity_bytes: int, width: int) -> Content:
     return bar
 
 
-def legend(memory: Memory, free_bytes: int, width: int) -> Content:
-    """The parts with their glyphs and GiB; names are shortened when there is little room."""
+def legend(memory: Memory, free_bytes: int, width: int, lines: int = 1) -> Content:
+    """The parts with their glyphs and GiB, on up to so many lines; shortened when there is little room."""
     for form in (_named, _lettered):
-        line = form(memory, free_bytes)
-        if line.cell_length <= width:
-            return line
-    return line.truncate(width, ellipsis=True)
+        text = flow(form(memory, free_bytes), width, 2 if form is _named else 1)
+        if len(text.split("\n")) <= lines and text.cell_length <= width * lines:
+            return text
+    return text.split("\n")[0].truncate(width, ellipsis=True)
 
 
-def _named(memory: Memory, free_bytes: int) -> Content:
+def _named(memory: Memory, free_bytes: int) -> list[Content]:
     held = [
         Content.assemble((part.glyph, part.style), f" {part.name} ", (gib(part.size_bytes), "bold"))
         for part in parts(memory)
     ]
     rest = f"· free {gib(free_bytes)}" if free_bytes >= 0 else f"┃ short of {gib(-free_bytes)}"
     tone = "$foreground-muted" if free_bytes >= 0 else "$text-error"
-    return Content("  ").join([*held, Content.styled(f"{rest} GiB", tone)])
+    return [*held, Content.styled(f"{rest} GiB", tone)]
 
 
-def _lettered(memory: Memory, free_bytes: int) -> Content:
+def _lettered(memory: Memory, free_bytes: int) -> list[Content]:
     held = [
         Content.assemble((part.glyph, part.style), f"{part.name[:2]} {gib(part.size_bytes)}")
         for part in parts(memory)
     ]
-    return Content(" ").join(
-        [*held, Content(f"·{gib(free_bytes)}" if free_bytes >= 0 else f"┃-{gib(-free_bytes)}")]
-    )
+    return [*held, Content(f"·{gib(free_bytes)}" if free_bytes >= 0 else f"┃-{gib(-free_bytes)}")]
 
 
 class Bar(NamedTuple):
@@ -142,9 +140,10 @@ class MemoryBar(Widget):
     """
     answer: reactive[Answer | None] = reactive(None, layout=True)
 
-    def __init__(self, most: int = 4) -> None:
+    def __init__(self, most: int = 4, legend_lines: int = 1) -> None:
         super().__init__()
         self._most = most
+        self._legend_lines = legend_lines
 
     def render(self) -> Content:
         """Bars above their legend; as high as one bar while nothing is known, so that nothing jumps."""
@@ -157,7 +156,7 @@ class MemoryBar(Widget):
         if len(drawn) < len(bars):
             further = f"and {len(bars) - len(drawn)} further devices"
             lines.append(Content.styled(further, "$foreground-muted"))
-        lines.append(legend(self.answer.memory, free(bars), width))
+        lines.append(legend(self.answer.memory, free(bars), width, self._legend_lines))
         return Content("\n").join(lines)
 
     def _line(self, bar: Bar, width: int) -> Content:

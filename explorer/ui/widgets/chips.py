@@ -15,8 +15,11 @@ QUIET = frozenset({"any", "trending"})
 """Values that narrow nothing."""
 
 
+VALUE_CELLS = 24
+
+
 class Chips(Widget):
-    """Shows pairs of a name and a value on one line; the first letter of a name is its key."""
+    """Shows pairs of a name and a value on one line; a letter of each name is its key."""
 
     DEFAULT_CSS = """
     Chips { height: 1; width: auto; text-wrap: nowrap; }
@@ -30,17 +33,33 @@ class Chips(Widget):
 
         name: str
 
+    def letter(self, name: str) -> int:
+        """Where in a name its key is."""
+        del name
+        return 0
+
+    def stands_out(self, name: str, value: str) -> bool:
+        """Whether a value is not the usual one."""
+        del name
+        return value not in QUIET
+
+    @property
+    def shown(self) -> tuple[tuple[str, str], ...]:
+        """The chips there is room for."""
+        return tuple((name, safe_line(value, VALUE_CELLS)) for name, value in self.chips)
+
     def render(self) -> Content:
-        """Names quiet, values plain; a value that narrows the list stands out."""
-        shown = [
-            Content.assemble(
-                (name[0], "bold underline"),
-                (f"{name[1:]} ", "$text-muted"),
-                (safe_line(value, 24), "" if value in QUIET else "bold $text-accent"),
-            )
-            for name, value in self.chips
-        ]
-        return Content(" " * GAP).join(shown)
+        """Names quiet, their keys underlined; a value that is not the usual one stands out."""
+        return Content(" " * GAP).join([self._chip(name, value) for name, value in self.shown])
+
+    def _chip(self, name: str, value: str) -> Content:
+        at = self.letter(name)
+        return Content.assemble(
+            (name[:at], "$text-muted"),
+            (name[at], "bold underline"),
+            (f"{name[at + 1 :]} ", "$text-muted"),
+            (value, "bold $text-accent" if self.stands_out(name, value) else ""),
+        )
 
     def on_click(self, event: events.Click) -> None:
         """Tell which one was hit."""
@@ -48,8 +67,8 @@ class Chips(Widget):
         if offset is None:
             return
         x = 0
-        for name, value in self.chips:
-            width = Content(f"{name} {safe_line(value, 24)}").cell_length
+        for name, value in self.shown:
+            width = Content(f"{name} {value}").cell_length
             if x <= offset.x < x + width:
                 self.post_message(self.Pressed(name))
             x += width + GAP

@@ -55,6 +55,7 @@ class HeatMap(Widget, can_focus=True):
     DEFAULT_CSS = """
     HeatMap {
         height: 1;
+        &.-stale { text-opacity: 45%; }
         & > .heatmap--label { color: $text-muted; }
         & > .heatmap--good { color: $text-success; background: $success-muted; }
         & > .heatmap--warn { color: $text-warning; background: $warning-muted; }
@@ -95,6 +96,12 @@ class HeatMap(Widget, can_focus=True):
         def control(self) -> "HeatMap":
             """The map."""
             return self.heatmap
+
+    @property
+    def wanted_cells(self) -> int:
+        """The width that shows every column."""
+        longest = max((len(row) for row in self.grid.rows), default=0)
+        return longest + 2 + CELL_CELLS * len(self.grid.columns)
 
     def validate_position(self, position: tuple[int, int]) -> tuple[int, int]:
         """A cell of the grid."""
