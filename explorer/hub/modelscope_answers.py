@@ -91,6 +91,7 @@ def read_listing(item: object) -> Listing | None:
         base_models=bases,
         base_relation=relation,
         size_bytes=_count(item.get("file_size")) or None,
+        hub="modelscope",
     )
 
 

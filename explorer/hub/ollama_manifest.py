@@ -114,6 +114,7 @@ def listing_of(
         gguf=GgufSummary(_parameters(config.get("model_type")), family),
         tags=tuple(tag for tag in ("gguf", family, kind) if tag),
         size_bytes=sum(file.size_bytes for file in manifest.files),
+        hub="ollama",
     )
 
 

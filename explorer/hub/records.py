@@ -16,6 +16,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "config": (dict,),
     "parameters_by_dtype": (dict,),
     "trending": (int, float, NoneType),
+    "hub": (str,),
     "provenance": (str,),
     **dict.fromkeys(("downloads", "likes", "parameters", "size_bytes"), (int, NoneType)),
     **dict.fromkeys(("author", "sha", "task", "library", "license"), (str, NoneType)),

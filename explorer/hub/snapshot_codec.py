@@ -205,7 +205,9 @@ def open_snapshot(data: bytes | mmap) -> Contents:
             dictionary=data[at:start],
             origin=_origin(value) if "listings" in value else None,
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise damaged(f"it has no {error.args[0]}") from error
+    except (AttributeError, TypeError, ValueError) as error:
         raise damaged(str(error)) from error
 
 

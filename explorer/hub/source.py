@@ -94,6 +94,8 @@ class Listing:
     """``quantized``, ``finetune``, ``adapter`` or ``merge``."""
     size_bytes: int | None = None
     """What the model takes on disk, for one that lies there."""
+    hub: str = ""
+    """Where the model lives if not on Hugging Face: ``modelscope``, ``ollama``."""
     provenance: str = ""
     """Empty for a live answer; otherwise where a stored or bundled figure came from."""
 

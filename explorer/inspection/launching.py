@@ -1,13 +1,14 @@
 """The commands for an opened model: what to download, and how to run it as it was judged."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import PurePath
 
 from explorer.fit.launch import Command, Launch, Published, plan_launch
 from explorer.fit.values import Answer
 from explorer.hub.disk import download_folder, free_bytes
+from explorer.hub.other_names import OLLAMA_PREFIX
 from explorer.hub.source import RepoFile
 from explorer.inspection.fitting import Subject
 from explorer.inspection.model import Model
@@ -57,6 +58,8 @@ class Commands:
 
 def commands_for(model: Model, found: Subject, answer: Answer) -> Commands:
     """The commands for one answer about a model: of ``answer_subject``, or a cell of its grid."""
+    if model.repo.listing.hub == "ollama":
+        return _by_ollama(model, answer)
     quantization = answer.scenario.quantization or ""
     group = group_of(model, quantization)
     stored = model.checkpoint.format == "gguf" or _is_stored(model, quantization)
@@ -65,9 +68,37 @@ def commands_for(model: Model, found: Subject, answer: Answer) -> Commands:
         found.options[0],
     )
     published = _published(model, group, quantization, stored=stored)
+    on_disk = published.local
+    if model.repo.listing.hub and not on_disk:
+        # Engines fetch from Hugging Face alone: what another hub has is run from where it was put.
+        published = _downloaded(published)
     launch = plan_launch(published, found.architecture, weights, answer)
-    download = None if published.local else _download(model, group, launch)
-    return Commands(download, launch)
+    return Commands(None if on_disk else _download(model, group, launch), launch)
+
+
+def _by_ollama(model: Model, answer: Answer) -> Commands:
+    """Ollama fetches and runs a model of its registry itself, by its own rules of context and offload."""
+    name = model.repo.listing.id.removeprefix(OLLAMA_PREFIX)
+    context = answer.scenario.context_tokens
+    download = Download(
+        command=Command("ollama", ("pull", name), purpose="download"),
+        files=tuple(file.path for file in model.repo.files),
+        size_bytes=sum(file.size_bytes for file in model.repo.files),
+        free_bytes=None,
+    )
+    length = (("OLLAMA_CONTEXT_LENGTH", str(context)),) if context else ()
+    commands = (
+        Command("ollama", ("serve",), environment=length, purpose="serve"),
+        Command("ollama", ("run", name), purpose="chat"),
+    )
+    note = "Ollama decides itself how many layers go to which device."
+    return Commands(download, Launch((), commands, (note,)))
+
+
+def _downloaded(published: Published) -> Published:
+    """The same files in the folder that the download puts them in."""
+    folder = published.id.rpartition("/")[2]
+    return replace(published, id=folder, local=True, first_file=f"{folder}/{published.first_file}")
 
 
 def _is_stored(model: Model, quantization: str) -> bool:
@@ -134,11 +165,12 @@ def _download(model: Model, group: FileGroup, launch: Launch) -> Download:
     if model.repo.ref.revision:
         options += ["--revision", model.repo.ref.revision]
     name = model.repo.listing.id
-    if launch.preparation and launch.preparation[0].program == "python":
+    elsewhere = model.repo.listing.hub
+    if elsewhere or (launch.preparation and launch.preparation[0].program == "python"):
         options += ["--local-dir", name.rpartition("/")[2]]
     sizes = _sizes(files)
     return Download(
-        command=Command("hf", ("download", name, *options), purpose="download"),
+        command=Command(elsewhere or "hf", ("download", name, *options), purpose="download"),
         files=tuple(sorted(wanted)),
         size_bytes=sum(sizes[path] for path in wanted),
         free_bytes=free_bytes(download_folder()),

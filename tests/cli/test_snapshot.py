@@ -196,6 +196,12 @@ def test_modelscope_is_searched_shown_and_kept(
         assert printed(capsys, "show", f"{site.endpoint}/models/acme/two/files")["id"] == "acme/two"
         assert printed(capsys, "show", "modelscope://acme/two")["source"] == "modelscope"
         assert printed(capsys, "snapshot", str(file), *there)["models"] == 3
+        [fit] = printed(capsys, "fit", "acme/three", *there, "--engine", "llama.cpp")
+        assert fit["commands"]["download"]["line"] == (
+            "modelscope download acme/three --include llama-tiny-Q4_K_M.gguf --local-dir three"
+        )
+        line = fit["commands"]["run"][0]["line"]
+        assert line.startswith("llama-server -m three/llama-tiny-Q4_K_M.gguf ")
         assert site.traffic.requests()
     kept = printed(capsys, "show", "acme/two", "--source", str(file))
     assert kept["tensors"] == 21

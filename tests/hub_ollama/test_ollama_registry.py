@@ -201,6 +201,11 @@ def test_the_commands_take_its_names(
     )
     [fit] = json.loads(capsys.readouterr().out)
     assert fit["verdict"] == "fits"
+    assert fit["commands"]["download"]["line"] == "ollama pull tiny:1b"
+    assert [command["line"] for command in fit["commands"]["run"]] == [
+        "OLLAMA_CONTEXT_LENGTH=8192 ollama serve",
+        "ollama run tiny:1b",
+    ]
     assert main(["show", "ollama:none", "--json"]) == 3
     assert main(["show", "ollama:tiny:1b", "--offline", "--json"]) == 0
 
