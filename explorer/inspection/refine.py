@@ -202,7 +202,9 @@ class Refiner:
             return row
         if holder.id != row.listing.id:
             config = {name: value for name, value in config.items() if name != _PACKING}
-        return await asyncio.to_thread(refine_row, row, config)
+        refined = await asyncio.to_thread(refine_row, row, config)
+        # What a GGUF file says of its context counts: it may have been converted with another.
+        return replace(refined, context_tokens=row.context_tokens or refined.context_tokens)
 
     async def _config(self, listing: Listing) -> Config | None:
         """The configuration of a listed model, asked for once whoever needs it."""

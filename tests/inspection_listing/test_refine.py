@@ -137,7 +137,8 @@ async def test_gguf_repositories_take_the_shape_of_their_base_which_is_asked_for
     assert [row.context_tokens for row in rows] == [2048, 2048]
     hub.traffic.clear()
     refined = await Refiner(source).refine(rows)
-    assert [(row.estimated, row.context_tokens) for row in refined] == [(False, 4096 + 7)] * 2
+    assert [(row.estimated, row.context_tokens) for row in refined] == [(False, 2048)] * 2
+    assert [row.active for row in refined] != [None, None]
     assert [row.parameters for row in refined] == [8_000_000_000] * 2
     assert hub.traffic.requests(kind="resolve") == 1
     await source.close()
