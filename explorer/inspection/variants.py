@@ -109,7 +109,7 @@ class Variants:
     """Further repositories are listed, with fewer downloads."""
     done: bool = False
     note: str = ""
-    """What the source cannot tell."""
+    """What the source cannot tell, and what was supposed."""
     problems: tuple[ExplorerError, ...] = ()
 
 
@@ -136,11 +136,12 @@ async def find_variants(
     if branch.error is not None and not branch.kin:
         raise branch.error
     chosen = branch.kin[:repositories]
+    guessed = "the model's shape is estimated from its parameter count" if origin.estimated else ""
     found = Variants(
         origin,
         repositories=len(chosen) + 1,
         more=branch.more or len(branch.kin) > repositories,
-        note=lineage.note,
+        note="; ".join(note for note in (guessed, lineage.note) if note),
         problems=(branch.error,) if branch.error else (),
     )
     found = _with(found, origin.kin, own=True)
@@ -181,7 +182,7 @@ def choose(found: Variants, scenario: Scenario) -> Choice | None:
             running = [one for one in candidates if one.answer and one.answer.verdict is verdict]
             if running:
                 chosen = _pick(running, verdict)
-                return Choice(chosen, _reason(chosen, running, candidates, found.origin))
+                return Choice(chosen, _reason(chosen, running, candidates))
     return None
 
 
@@ -214,7 +215,8 @@ async def _config(source: Source, repo: Repo) -> Mapping[str, Any]:
 
 
 def _described(kin: Kin, listing: Listing) -> Origin:
-    row = describe(replace(listing, config={}))
+    about = {key: listing.config[key] for key in _SHALLOW[:2] if key in listing.config}
+    row = describe(replace(listing, config=about))
     shape: Architecture | None = None
     with suppress(HeaderError):
         shape = shape_of(listing.config) if listing.config else None
@@ -345,9 +347,7 @@ _BEYOND = {
 }
 
 
-def _reason(
-    chosen: Variant, running: list[Variant], candidates: list[Variant], origin: Origin
-) -> str:
+def _reason(chosen: Variant, running: list[Variant], candidates: list[Variant]) -> str:
     """Why this one, in words."""
     answer = chosen.answer
     if answer is None:
@@ -371,6 +371,4 @@ def _reason(
     if beyond:
         _, quantization, verdict = min(beyond)
         said.append(f"the next larger, {quantization}, {_BEYOND.get(verdict, 'does not')}")
-    if origin.estimated:
-        said.append("the model's shape is estimated from its parameter count")
     return "; ".join(said)

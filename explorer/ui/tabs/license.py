@@ -24,10 +24,9 @@ from explorer.inspection.terms import (
     inherited_terms,
     license_texts,
 )
-from explorer.license.terms import Answer, Permission, Terms, questions
+from explorer.license.terms import Permission, Terms, questions
 from explorer.safetext import safe_line, safe_text
 from explorer.ui.composed import is_composed
-from explorer.ui.text import content
 from explorer.ui.verdicts import TONES, Look
 from explorer.ui.widgets.facts import Fact, Facts
 from explorer.ui.widgets.status import explain
@@ -54,6 +53,31 @@ class Shown:
     busy: str = ""
     error: ExplorerError | None = None
     """Why there is no text."""
+
+
+class Answers(Widget):
+    """The three questions, each with its verdict as glyph and sentence."""
+
+    DEFAULT_CSS = """
+    Answers { height: auto; width: 1fr; }
+    """
+
+    terms: reactive[InheritedTerms | None] = reactive(None, layout=True)
+
+    def render(self) -> Content:
+        """A question, and under it the sentence, indented."""
+        if self.terms is None:
+            return Content.styled("looking the model up …", "$text-accent")
+        room = max(self.container_size.width - 6, 16)
+        lines: list[Content] = []
+        for one in questions(self.terms.whole):
+            look = LOOKS[one.verdict]
+            lines.append(
+                Content.assemble((f"{look.glyph} ", TONES[look.tone]), (one.question, "bold"))
+            )
+            sentence = Content(safe_line(one.sentence)).wrap(room)
+            lines += [Content.assemble("  ", part) for part in sentence]
+        return Content("\n").join(lines)
 
 
 class LicenseTab(Widget):
@@ -91,7 +115,6 @@ class LicenseTab(Widget):
     """The tabs that are, or were, in front."""
     shown: reactive[Shown | None] = reactive(None)
 
-    answers = query_one("#license-answers", Static)
     note = query_one("#license-note", Static)
     text = query_one("#license-text", Static)
 
@@ -108,7 +131,7 @@ class LicenseTab(Widget):
     def compose(self) -> ComposeResult:
         """The answers, what they rest on, the text."""
         with VerticalScroll():
-            yield Static(content("looking the model up …"), id="license-answers")
+            yield Answers()
             yield Facts()
             yield Static(Content(""), id="license-note")
             yield Static(Content(""), id="license-text")
@@ -168,7 +191,7 @@ class LicenseTab(Widget):
         shown = self.shown
         if shown is None or not is_composed(self):
             return
-        self.answers.update(answered(shown.terms))
+        self.query_one(Answers).terms = shown.terms
         self.query_one(Facts).facts = tuple(facts(shown))
         self.note.update(remarks(shown))
         self.text.update(license_text(shown.texts))
@@ -179,21 +202,6 @@ class LicenseTab(Widget):
         if link:
             self.app.copy_to_clipboard(safe_line(link))
             self.notify(safe_line(link), title="Link (copied)", markup=False)
-
-
-def answered(terms: InheritedTerms) -> Content:
-    """The three questions, each with glyph, word and sentence."""
-    return Content("\n").join(_answer(one) for one in questions(terms.whole))
-
-
-def _answer(one: Answer) -> Content:
-    look = LOOKS[one.verdict]
-    return Content.assemble(
-        (f"{look.glyph} ", TONES[look.tone]),
-        (one.question, "bold"),
-        "\n  ",
-        safe_line(one.sentence),
-    )
 
 
 def facts(shown: Shown) -> list[Fact]:

@@ -145,6 +145,7 @@ class LineageTab(Widget):
             busy=frozenset((kin.id, relation) for relation in Relation),
             climbing=bool(kin.step.bases),
         )
+        self.table.cursor = self.table.rows.find((kin.id,)) or 0
         self._climb(lineage, kin)
         for relation in Relation:
             self._list(lineage, Branch(kin.id, relation))
@@ -277,6 +278,4 @@ def _account(grown: Grown) -> str:
     own = grown.tree.kin.id
     listed = sum(len(one.kin) for (parent, _), one in grown.branches.items() if parent == own)
     more = any(one.more for (parent, _), one in grown.branches.items() if parent == own)
-    above = sum(1 for depth, found in grown.tree.walk() if depth and not found.repeated)
-    made = f"made of {above:,} model{'' if above == 1 else 's'}" if above else "an original"
-    return f"{made}; {listed:,}{'+' if more else ''} listed that were made of it"
+    return f"{listed:,}{'+' if more else ''} listed that were made of it, the most downloaded first"

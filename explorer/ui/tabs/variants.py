@@ -47,7 +47,7 @@ COLUMNS = (
     Column("format", "Format", 11, drop=4),
     Column("size", "Size", 9, align="right"),
     Column("bits", "Bits", 5, align="right", drop=3),
-    Column("fit", "Runs here", 12, flex=2, most=40, sortable=False),
+    Column("fit", "Runs here", 20, flex=2, most=40, sortable=False),
     Column("gib", "GiB", 5, align="right", drop=2, sortable=False),
     Column("speed", "Speed", 7, align="right", drop=1),
     Column("downloads", "Downloads", 10, align="right", drop=5),
