@@ -1,7 +1,7 @@
 """One question to the native library, in a process of its own: JSON on stdin, JSON on the last line.
 
-The question is ``{"path": ..., "settings": {...}, "allocate": false}``; the answer has ``model``,
-``context`` and ``compute`` in bytes and the ``peak_bytes`` that were resident, or ``refused``.
+The question is ``{"path": ..., "settings": {...}}``; the answer has ``model``, ``context`` and ``compute`` in
+bytes, or says why it was ``refused``.
 """
 
 import json
@@ -20,10 +20,7 @@ def main() -> int:
     question = json.load(sys.stdin)
     path, settings = Path(question["path"]), Settings(**question["settings"])
     try:
-        before = _peak_bytes()
-        found = Library().plan(path, settings, allocate=question["allocate"])
-        answer: dict[str, object] = {**asdict(found), "before_bytes": before}
-        answer["peak_bytes"] = _peak_bytes()
+        answer: dict[str, object] = asdict(Library().plan(path, settings))
     except Refused as error:
         answer = {"refused": str(error)}
     sys.stdout.write(f"\n{json.dumps(answer)}\n")
@@ -38,15 +35,6 @@ def _limit() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _peak_bytes() -> int:
-    """The most memory that was resident so far; 0 where that is not told."""
-    if sys.platform != "linux":
-        return 0
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

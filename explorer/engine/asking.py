@@ -67,7 +67,7 @@ async def ask_library(
 ) -> Told:
     """As ``ask``, of the library of the extra."""
     version = f"llama.cpp {BUILD} (xllamacpp {PINNED})"
-    question = {"path": str(path), "settings": asdict(settings), "allocate": False}
+    question = {"path": str(path), "settings": asdict(settings)}
     command = (sys.executable, "-m", "explorer.engine")
     try:
         output = await _run(command, json.dumps(question).encode(), patience_seconds)

@@ -51,32 +51,35 @@ class Library:
         self._breakdown = library[_BREAKDOWN]
         self._breakdown.argtypes = [ctypes.c_void_p]
         self._breakdown.restype = Map
-        self._library = library
+        self.functions = library
+        """The C API, its argument types declared as far as they are used here."""
 
-    def plan(self, path: Path, settings: Settings, *, allocate: bool = False) -> Breakdown:
-        """What a GGUF file would take on a processor alone.
-
-        With ``allocate`` it is loaded for real, without mapping the file. Raises Refused.
-        """
-        params = self._library.llama_model_default_params()
+    def plan(self, path: Path, settings: Settings) -> Breakdown:
+        """What a GGUF file would take on a processor alone. Raises Refused."""
+        params = self.functions.llama_model_default_params()
         params.n_gpu_layers = 0
-        params.no_alloc = not allocate
+        params.no_alloc = True
         params.load_mode = 0
-        model = self._library.llama_model_load_from_file(str(path).encode(), params)
+        model = self.functions.llama_model_load_from_file(str(path).encode(), params)
         if not model:
             raise Refused(f"it does not open {path.name}")
-        context = self._library.llama_init_from_model(model, self._context_params(settings))
+        context = self.functions.llama_init_from_model(model, self.context_params(settings))
         try:
             if not context:
                 raise Refused(f"it builds no context on {path.name}")
-            return _summed(self._breakdown(context))
+            return self.breakdown(context)
         finally:
             if context:
-                self._library.llama_free(context)
-            self._library.llama_model_free(model)
+                self.functions.llama_free(context)
+            self.functions.llama_model_free(model)
 
-    def _context_params(self, settings: Settings) -> ContextParams:
-        params: ContextParams = self._library.llama_context_default_params()
+    def breakdown(self, context: int) -> Breakdown:
+        """What a context and its model hold."""
+        return _summed(self._breakdown(context))
+
+    def context_params(self, settings: Settings) -> ContextParams:
+        """The library's own defaults with these settings."""
+        params: ContextParams = self.functions.llama_context_default_params()
         params.n_ctx = settings.n_ctx
         params.n_batch = max(_BATCH, settings.n_ubatch)
         params.n_ubatch = settings.n_ubatch

@@ -122,14 +122,14 @@ def header_pieces(path: str, size_bytes: int) -> Reading[tuple[Piece, ...]]:
             break
     if stop > LONGEST_HEADER:
         raise HeaderError(f"The header of {path} is too long to be laid out", f"{stop:,} bytes")
-    missing = _gaps(kept, min(stop, size_bytes))
+    missing = gaps(kept, min(stop, size_bytes))
     if missing:
         data = yield missing
         kept += [Piece(span.start, part) for span, part in zip(missing, data, strict=True)]
     return tuple(kept)
 
 
-def _gaps(pieces: list[Piece], stop: int) -> tuple[Span, ...]:
+def gaps(pieces: list[Piece], stop: int) -> tuple[Span, ...]:
     """What lies between the pieces, up to ``stop``."""
     gaps, reached = [], 0
     for start, data in sorted(pieces):
