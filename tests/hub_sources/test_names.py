@@ -76,7 +76,7 @@ def test_paths_are_told_from_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         "", "   ", "a b/c", "org/na--me", "org/name/x/y", "org/..", "org/name.git", "@main",
         "org/name@", "org/name@a b", "org/name@a..b", "org/name:Q4_K_M", "org/na\u202eme",
-        "org/na\x1b[31mme", 
+        "org/na\x1b[31mme",
         "~nobody-of-this-name/x", "https://example.com/org/name", "https://huggingface.co/",
         "https://huggingface.co/datasets/org/name", "https://huggingface.co/spaces/org/name",
         "http://[::1", "https://x:99999999/a/b", "ftp://huggingface.co/org/name",
