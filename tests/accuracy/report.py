@@ -1,21 +1,42 @@
-"""Print how far the memory model is from the engines: ``python -m tests.accuracy.report``.
+"""Print how far the memory model is from the engines: ``python -m tests.accuracy.report [--all]``.
 
 Errors are relative, by engine, part and kind of attention: the median, the 90th percentile, the worst.
 """
 
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from explorer.engine.library import Library
+from explorer.engine.pinned import BUILD, why_not
 from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.conversion import rows_of
+from explorer.fit.gguf_metadata import from_gguf
 from explorer.fit.llama_cpp import VERSION
 from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes
+from explorer.fit.llama_cpp.compute import compute
 from explorer.fit.llama_cpp.demand import demand
 from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.quantize import quantized_rows, row_bytes
 from explorer.fit.recurrence import State, mamba
 from explorer.units import MIB
-from tests.accuracy.plans import DATA, PlanRow, architecture, plan_rows, weights
+from tests.accuracy import vllm_logs
+from tests.accuracy.oracle import write_sparse
+from tests.accuracy.plans import (
+    DATA,
+    PlanRow,
+    architecture,
+    description,
+    models,
+    plan_rows,
+    weights,
+)
+from tests.accuracy.test_oracle import ASKED
+from tests.fit_quantize.checkpoints import gguf, quantized_sizes
 
 Key = tuple[str, str, str]
 """Engine, part, kind of attention."""
@@ -109,10 +130,46 @@ def _state(state: State, sequences: int) -> int:
     return state_bytes(layer, Settings(n_ctx=256, sequences=sequences))
 
 
+def size_errors() -> Iterator[tuple[Key, float]]:
+    """Errors against the sizes that llama-quantize's own rules give, 13 file types of each model."""
+    for model, wanted in quantized_sizes().items():
+        tensors, metadata = gguf(model)
+        found = from_gguf(metadata)
+        rows = rows_of(tensors, found)
+        for file_type, expected in wanted.items():
+            planned = quantized_rows(rows, found, file_type)
+            ours = sum(row_bytes(row, dtype) for row, dtype in planned)
+            key = ("llama-quantize", "planned size", kind_of(found))
+            yield key, abs(ours / expected["bytes"] - 1)
+
+
+def live_errors() -> Iterator[tuple[Key, float]]:
+    """Errors against llama.cpp asked here and now; none where it cannot be asked."""
+    if why_not():
+        return
+    engine, library = f"llama.cpp {BUILD}, asked here", Library()
+    with TemporaryDirectory() as folder:
+        for model in models():
+            path, found = Path(folder) / f"{model}.gguf", architecture(model)
+            write_sparse(description(model), path)
+            for settings in ASKED:
+                told = library.plan(path, settings)
+                cache = sum(
+                    (kv_bytes(layer, settings) + state_bytes(layer, settings)) * count
+                    for layer, count in found.groups
+                )
+                buffer = compute(found, settings).alone
+                kind = kind_of(found)
+                yield (engine, "KV cache and state", kind), abs(cache / told.context - 1)
+                yield (engine, "compute, CPU", kind), abs(buffer / told.compute - 1)
+            path.unlink()
+
+
 def table() -> list[str]:
     """The report, a line an engine, part and kind, and a line for all kinds together."""
     errors: dict[Key, list[float]] = defaultdict(list)
-    for source in (plan_errors(), log_errors()):
+    sources = (plan_errors(), live_errors(), log_errors(), size_errors(), vllm_logs.errors())
+    for source in sources:
         for (engine, part, kind), error in source:
             errors[engine, part, kind].append(error)
             errors[engine, part, "all"].append(error)
@@ -131,5 +188,24 @@ def table() -> list[str]:
     return lines
 
 
+def summary(lines: list[str]) -> list[str]:
+    """The table of README: all kinds of attention together."""
+    cells = [line.split(" | ") for line in lines[2:]]
+    short = [[row[0], row[1], *row[3:]] for row in cells if row[2] == "all"]
+    return [
+        "| engine | part | figures | median | 90th | worst |",
+        "|---|---|---:|---:|---:|---:|",
+        *(" | ".join(row) for row in short),
+    ]
+
+
+def main() -> None:
+    """Print the table of README, or with ``--all`` one line for each kind of attention too."""
+    lines = table()
+    print("\n".join(lines if "--all" in sys.argv else summary(lines)))
+    if reason := why_not():
+        print(f"llama.cpp was not asked: {reason}", file=sys.stderr)
+
+
 if __name__ == "__main__":
-    print("\n".join(table()))
+    main()
