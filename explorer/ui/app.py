@@ -20,6 +20,7 @@ from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
 from explorer.ui.filters import CONTEXTS
 from explorer.ui.messages import (
+    COMPARE_SCREEN,
     MACHINE_SCREEN,
     OpenModel,
     SourceAnswered,
@@ -41,6 +42,14 @@ class WeightsApp(App[None]):
         Binding("m", "machine", "Machine", id="app.machine", tooltip="Judge for another machine"),
         Binding(
             "c", "context", "Context", id="app.context", tooltip="How long a context to judge for"
+        ),
+        Binding(
+            "C",
+            "compare",
+            "Compare",
+            show=False,
+            id="app.compare",
+            tooltip="Put the marked models side by side",
         ),
         Binding(
             "question_mark",
@@ -176,9 +185,25 @@ class WeightsApp(App[None]):
             MachineScreen().data_bind(WeightsApp.machine, WeightsApp.detected, WeightsApp.scenario)
         )
 
+    def action_compare(self) -> None:
+        """Put the marked models side by side."""
+        from explorer.ui.screens.compare import CompareScreen  # loaded when it is first asked for
+
+        self.push_screen(
+            CompareScreen().data_bind(
+                WeightsApp.machine,
+                WeightsApp.scenario,
+                WeightsApp.source,
+                WeightsApp.source_title,
+                WeightsApp.marked,
+            )
+        )
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The machine screen is not offered on itself."""
+        """The machine screen is not offered on itself, nor a comparison of nothing."""
         if action == "machine" and self.screen.id == MACHINE_SCREEN:
+            return False
+        if action == "compare" and (not self.marked or self.screen.id == COMPARE_SCREEN):
             return False
         return super().check_action(action, parameters)
 

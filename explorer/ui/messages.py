@@ -10,6 +10,8 @@ from explorer.hub.source import ModelRef
 
 MACHINE_SCREEN = "machine"
 """Id of the machine screen, which is not opened on top of itself."""
+COMPARE_SCREEN = "compare-screen"
+"""Id of the screen with the marked models, likewise."""
 
 
 @dataclass
