@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from explorer.errors import UsageError
+
 if TYPE_CHECKING:
     from explorer.inspection.filters import Filters
 
@@ -54,16 +56,40 @@ def add_narrowing(parser: argparse.ArgumentParser) -> None:
         choices=["fits", "tight", "offload"],
         help="only verdicts no worse than this; offload runs partly on the host",
     )
+    group.add_argument("--saved", metavar="NAME", help="begin with the search saved as this")
+    group.add_argument("--save", metavar="NAME", help="save this search under a name")
 
 
 def filters_of(options: argparse.Namespace) -> "Filters":
-    """The filters of the options and of QUERY's words. Raises UsageError for a value that can't be."""
-    from explorer.inspection.filter_words import parse_filters, set_filter
+    """The filters of the options and of QUERY's words, on top of those of a saved search.
 
-    filters = parse_filters(options.query)
+    Raises UsageError for a value that can't be, and for a search that was not saved.
+    """
+    from explorer.inspection.filter_words import format_filters, parse_filters, set_filter
+    from explorer.userfile import UserFile
+
+    words = f"{_saved(options.saved)} {options.query}" if options.saved else options.query
+    filters = parse_filters(words)
     for key, value in _asked(options):
         filters = set_filter(filters, key, value)
+    if options.save:
+        UserFile().change(lambda now: now.save(options.save, format_filters(filters)))
     return filters
+
+
+def _saved(name: str) -> str:
+    """The words of a saved search."""
+    from explorer.userfile import UserFile
+
+    file = UserFile()
+    searches = file.read().searches
+    if name not in searches:
+        raise UsageError(
+            f"No search is saved as “{name}”",
+            f"in {file.path}",
+            f"saved are {', '.join(searches)}" if searches else "--save NAME saves one",
+        )
+    return searches[name]
 
 
 def _asked(options: argparse.Namespace) -> Iterator[tuple[str, str]]:

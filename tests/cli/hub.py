@@ -41,6 +41,7 @@ def hub_of_this_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("WEIGHTS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("WEIGHTS_CONFIG", str(tmp_path / "config"))
     with HubServer([*REPOS, *generate_listing(300)]) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
         yield hub

@@ -1,5 +1,7 @@
 """``weights search`` narrowed down, as a shell sees it."""
 
+import tomllib
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -50,6 +52,21 @@ def test_words_say_the_same_as_options(hub: HubServer, capsys: pytest.CaptureFix
     )  # fmt: skip
     assert ids(by_words) == ids(by_options) == ["acme/Llama-8B", "acme/Llama-8B-GGUF"]
     assert hub.traffic.requests(kind="list") == 1
+
+
+def test_a_search_is_saved_and_begun_with(
+    hub: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = printed(
+        capsys, "search", "llama author:acme", "--params", "8B", "--save", "mine", *MACHINE
+    )
+    kept = tomllib.loads((tmp_path / "config" / "remembered.toml").read_text())
+    assert kept["searches"] == {"mine": "llama author:acme params:7.2B..8.8B"}
+    assert printed(capsys, "search", "--saved", "mine", *MACHINE) == first
+    narrower = printed(capsys, "search", "short", "--saved", "mine", *MACHINE)
+    assert ids(narrower) == ["acme/Llama-8B-Short"]
+    assert main(["search", "--saved", "other"]) == 2
+    assert "mine" in capsys.readouterr().err
 
 
 def test_the_hub_is_asked_what_it_can_filter(
