@@ -21,6 +21,8 @@ from explorer.hardware.machine import Device
 _OLLAMA_KV = frozenset({"f16", "q8_0", "q4_0"})
 _NEED_MATRIX = ("IQ1", "IQ2", "IQ3_XXS", "Q2_K_S")
 """Types that llama-quantize refuses, or that are poor, without an importance matrix."""
+_MADE_BY_VLLM = {"FP8": "fp8", "NF4": "bitsandbytes"}
+"""What vLLM makes of a 16-bit checkpoint as it loads it (docs/features/quantization)."""
 _DEFAULT_STEP = 512
 _DEFAULT_BATCH = 2048
 
@@ -87,6 +89,8 @@ def plan_launch(
     comes with those commands too.
     """
     engine = answer.scenario.engine
+    if not architecture.layers and engine != "diffusers":
+        return Launch((), (), ("No file tells the model's shape: no command was made up for it.",))
     if engine == "llama.cpp":
         return _llama_cpp(published, architecture, weights, answer)
     if engine == "vllm":
@@ -117,14 +121,15 @@ def _llama_cpp(
         where = (*where, "--no-mmproj")
     options = _llama_options(architecture, weights, answer)
     slots = ("-np", str(answer.scenario.sequences))
-    commands = [
-        Command("llama-server", (*where, *options, *slots), purpose="serve"),
-    ]
-    if answer.scenario.sequences == 1:
+    encoder = architecture.kind == "encoder"
+    server = (*where, *options, *slots, *(("--embedding",) if encoder else ()))
+    commands = [Command("llama-server", server, purpose="serve")]
+    if answer.scenario.sequences == 1 and not encoder:
         commands.append(Command("llama-cli", (*where, *options), purpose="chat"))
     if published.revision and published.format == "gguf" and not published.local:
         notes.append("llama.cpp and Ollama take the main branch, whatever revision was asked for.")
-    return Launch(preparation, (*commands, *_ollama(published, answer)), tuple(notes))
+    ollama = () if encoder else _ollama(published, answer)
+    return Launch(preparation, (*commands, *ollama), tuple(notes))
 
 
 def _gguf(published: Published) -> tuple[str, ...]:
@@ -275,7 +280,7 @@ def _vllm(
 ) -> Launch:
     if published.format == "gguf":
         return Launch((), (), ("vLLM is not asked to run GGUF files: their sizes there differ.",))
-    if not published.stored:
+    if not published.stored and published.quantization not in _MADE_BY_VLLM:
         note = (
             f"{published.quantization} is a plan of this model: serve a repository that has it, or make "
             "it with llm-compressor."
@@ -296,6 +301,8 @@ def _vllm(
     options += ["--gpu-memory-utilization", f"{scenario.memory_utilization or 0.92:g}"]
     if scenario.kv_dtype not in (None, "auto"):
         options += ["--kv-cache-dtype", str(scenario.kv_dtype)]
+    if not published.stored:
+        options += ["--quantization", _MADE_BY_VLLM[published.quantization]]
     options += ["--max-num-seqs", str(settings.max_sequences)]
     if scenario.batch_tokens:
         options += ["--max-num-batched-tokens", str(scenario.batch_tokens)]

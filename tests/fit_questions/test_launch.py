@@ -120,6 +120,20 @@ def test_a_quantization_that_is_not_published_is_made_first() -> None:
     assert any("importance matrix" in note for note in launch.notes)
 
 
+def test_an_encoder_is_served_for_its_embeddings() -> None:
+    shape = replace(architecture(), kind="encoder")
+    launch = plan_launch(HUB, shape, dense("Q4_K_M", 5), answered("RTX 4090", Scenario()))
+    assert [one.program for one in launch.commands] == ["llama-server"]
+    assert "--embedding" in launch.commands[0].arguments
+
+
+def test_no_command_is_made_up_for_an_unknown_shape() -> None:
+    shape = replace(architecture(), layers=())
+    launch = plan_launch(HUB, shape, dense("Q4_K_M", 5), answered("RTX 4090", Scenario()))
+    assert not launch.commands
+    assert launch.notes
+
+
 def test_ollama_takes_single_files_of_a_hub() -> None:
     scenario = Scenario(context_tokens=16384, kv_dtype="q8_0")
     launch = plan_launch(HUB, architecture(), dense("Q4_K_M", 5), answered("RTX 4090", scenario))
@@ -149,6 +163,10 @@ def test_vllm_gets_its_ranks_and_its_lengths() -> None:
     assert found["--kv-cache-dtype"] == "fp8"
     assert found["--gpu-memory-utilization"] == "0.92"
     assert found["--revision"] == "v1.0"
+    assert "--quantization" not in found
+    online = replace(published, stored=False, quantization="FP8")
+    [command] = plan_launch(online, architecture(), weights, answer).commands
+    assert options(command.line)["--quantization"] == "fp8"
     unpublished = replace(published, stored=False)
     launch = plan_launch(unpublished, architecture(), weights, answer)
     assert not launch.commands
@@ -176,7 +194,7 @@ def test_llama_cpp_has_these_options() -> None:
     strings = library.read_bytes()
     for option in (
         "-hf", "-hff", "-c", "-ngl", "--n-cpu-moe", "-ts", "-sm", "-mg", "-ctk", "-ctv", "-fa", "-np",
-        "-ub", "-b", "--hf-file", "--no-mmproj",
+        "-ub", "-b", "--hf-file", "--no-mmproj", "--embedding",
     ):  # fmt: skip
         # the linker merges a string with the end of a longer one
         assert option.encode() + b"\0" in strings, option
