@@ -82,8 +82,9 @@ class Model:
     id: str
     texts: Texts
     components: tuple[Component, ...] = ()
-    headers: tuple[HeldFile, ...] = ()
-    """In place of the components, where the headers are those of real files."""
+    headers: bytes = field(default=b"", repr=False)
+    """In place of the components, where the headers are those of real files: by ``deflate_headers``, since
+    hundreds of models are held at once. Empty for none."""
 
 
 class Place(NamedTuple):
@@ -149,12 +150,20 @@ class Contents:
     def headers(self, model: str) -> Mapping[str, HeldFile]:
         """Real headers of a model that is in ``places``, by path; empty where there are lists instead."""
         place = self.places[model]
-        if place.headers == place.end:
-            return {}
         try:
-            return unpack(_inflate(self.data[place.headers : place.end], b""))
+            return inflate_headers(self.data[place.headers : place.end])
         except (TypeError, ValueError, RecursionError) as error:
             raise damaged(str(error)) from error
+
+
+def deflate_headers(files: Sequence[HeldFile]) -> bytes:
+    """Real headers as a model holds them. It may take a second for a long vocabulary."""
+    return zlib.compress(pack(files), 6) if files else b""
+
+
+def inflate_headers(data: bytes) -> Mapping[str, HeldFile]:
+    """The inverse, by path. Raises HubError, TypeError or ValueError for other bytes."""
+    return unpack(_inflate(data, b"")) if data else {}
 
 
 def write_snapshot(
@@ -241,7 +250,7 @@ def _written(
         (
             _deflate(texts.encode(), dictionary),
             _deflate(lists.encode(), dictionary),
-            _deflate(pack(model.headers), b"") if model.headers else b"",
+            model.headers,
         )
         for model, (texts, lists) in zip(models, pieces, strict=True)
     ]

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +17,6 @@ from typing import Any, BinaryIO
 from explorer.errors import UsageError
 from explorer.hub.records import decode_listing, encode_listing
 from explorer.hub.snapshot_codec import Model, Texts
-from explorer.hub.snapshot_held import pack, unpack
 from explorer.hub.source import Listing, RepoFile
 
 SUFFIX = ".part"
@@ -63,7 +62,7 @@ class Journal:
         files = [[file.path, file.size_bytes, file.content_hash] for file in texts.files]
         record: dict[str, Any] = {"id": model.id, "texts": dict(texts.texts), "files": files}
         record |= {"commit": texts.commit, "notes": list(texts.notes)}
-        self._append(record, pack(model.headers))
+        self._append(record, model.headers)
         self.models[model.id] = model
 
     def leave_out(self, name: str, why: str) -> None:
@@ -95,7 +94,7 @@ class Journal:
             texts = {str(path): str(text) for path, text in record["texts"].items()}
             found = Texts(texts, files, record["commit"], tuple(record["notes"]))
             name = str(record["id"])
-            self.models[name] = Model(name, found, headers=tuple(unpack(data).values()))
+            self.models[name] = Model(name, found, headers=data)
 
     def _append(self, record: Mapping[str, Any], data: bytes = b"") -> None:
         line = json.dumps(record, separators=(",", ":")).encode()
@@ -130,20 +129,19 @@ def open_journal(target: Path, selection: str, date: str) -> Journal:
     return journal
 
 
-def write_file(target: Path, parts: Sequence[bytes]) -> int:
+def write_file(target: Path, parts: Iterable[bytes]) -> int:
     """Write a file that is there as a whole or as it was before; returns its size in bytes."""
     beside = target.with_name(target.name + ".tmp")
     try:
         with beside.open("wb") as file:
-            for part in parts:
-                file.write(part)
+            size = sum(file.write(part) for part in parts)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(target)
     except OSError as fault:
         beside.unlink(missing_ok=True)
         raise UsageError(f"{target} cannot be written", fault.strerror or str(fault)) from fault
-    return sum(len(part) for part in parts)
+    return size
 
 
 def _read_back(journal: Journal, file: BinaryIO) -> int:

@@ -10,8 +10,8 @@ from explorer.errors import (
     Unreachable,
 )
 from explorer.hub.recording import Recording
-from explorer.hub.snapshot_codec import LARGEST_PIECE, Model, Texts
-from explorer.hub.snapshot_held import HeldFile, held_file
+from explorer.hub.snapshot_codec import LARGEST_PIECE, Model, Texts, deflate_headers
+from explorer.hub.snapshot_held import held_file
 from explorer.hub.source import ModelRef, Source
 from explorer.inspection import model as opened
 from explorer.inspection.opening import card, open_model
@@ -108,7 +108,7 @@ async def collect_model(source: Source, name: str, *, documents: bool = False) -
         await card(recording, repo)
         for file in license_files(repo):
             await recording.text(repo, file.path)
-    headers, notes = _headers(recording, latest.checkpoint.shards)
+    headers, notes = await asyncio.to_thread(_headers, recording, latest.checkpoint.shards)
     found = Texts(dict(recording.texts), repo.files, repo.commit, (*repo.notes, *notes))
     return Model(name, found, headers=headers)
 
@@ -119,9 +119,7 @@ def _raise_if_unanswered(model: opened.Model) -> None:
             raise error
 
 
-def _headers(
-    recording: Recording, shards: Iterable[Shard]
-) -> tuple[tuple[HeldFile, ...], tuple[str, ...]]:
+def _headers(recording: Recording, shards: Iterable[Shard]) -> tuple[bytes, tuple[str, ...]]:
     held = []
     missing = [shard for shard in shards if shard.header is None]
     for shard in shards:
@@ -135,5 +133,5 @@ def _headers(
         why = f": {first.error.title}" if first.error else ""
         notes.append(f"{len(missing)} of {len(missing) + len(held)} headers are not in here{why}")
     if sum(len(data) for file in held for _, data in file.pieces) > _MOST_HEADER_BYTES:
-        return (), (*notes, "its headers are too large for a snapshot")
-    return tuple(held), tuple(notes)
+        return b"", (*notes, "its headers are too large for a snapshot")
+    return deflate_headers(held), tuple(notes)

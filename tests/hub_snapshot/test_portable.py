@@ -22,7 +22,14 @@ from explorer.errors import (
 )
 from explorer.hub.huggingface import HuggingFace
 from explorer.hub.snapshot import Snapshot
-from explorer.hub.snapshot_codec import Model, Origin, Texts, write_portable
+from explorer.hub.snapshot_codec import (
+    Model,
+    Origin,
+    Texts,
+    deflate_headers,
+    inflate_headers,
+    write_portable,
+)
 from explorer.hub.snapshot_held import HeldFile, held_file, pack, unpack
 from explorer.hub.snapshot_journal import Journal, open_journal, write_file
 from explorer.hub.source import Listing, ModelRef, Query, Repo, RepoFile, Source
@@ -74,7 +81,7 @@ async def written(path: Path, source: Source) -> Path:
             models[name] = outcome
     origin = Origin(source.title, "everything", rows, left_out)
     ordered = [models[row.id] for row in rows if row.id in models]
-    write_file(path, list(write_portable("2026-11-23", origin, ordered)))
+    write_file(path, write_portable("2026-11-23", origin, ordered))
     return path
 
 
@@ -112,7 +119,7 @@ async def test_headers_are_the_bytes_of_the_real_files(live: Live, tmp_path: Pat
     for repo in (SINGLE, SHARDED, GGUF):
         model = await collect_model(source, repo.id)
         contents = {file.path: file.content for file in repo.files}
-        for held in model.headers:
+        for held in inflate_headers(model.headers).values():
             [(start, data)] = held.pieces
             assert start == 0
             assert data == contents[held.path].read(0, len(data))
@@ -182,7 +189,7 @@ async def test_a_snapshot_of_a_snapshot_says_where_it_came_from(tmp_path: Path) 
     model = await collect_model(bundled, "Qwen/Qwen3-8B")
     row = (await bundled.repo(ModelRef("Qwen/Qwen3-8B"))).listing
     origin = Origin(bundled.title, "", [row], {})
-    write_file(tmp_path / "one", list(write_portable("2026-11-23", origin, [model])))
+    write_file(tmp_path / "one", write_portable("2026-11-23", origin, [model]))
     file = Snapshot.of_file(tmp_path / "one")
     again = await last(file, "Qwen/Qwen3-8B")
     assert shards(again) == shards(await last(bundled, "Qwen/Qwen3-8B"))
@@ -284,9 +291,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     texts = Texts({"config.json": "{}"}, (RepoFile("model.safetensors", 10, "ab" * 32),), "c" * 40)
     rows = [Listing("acme/one", downloads=3), Listing("acme/two", likes=4)]
     origin = Origin("a hub", "all", rows, {"acme/two": "gone"})
-    parts = write_portable("2026-11-23", origin, [Model("acme/one", texts, headers=(held,))])
+    parts = write_portable(
+        "2026-11-23", origin, [Model("acme/one", texts, headers=deflate_headers([held]))]
+    )
     path = tmp_path_factory.mktemp("small") / "lab"
-    write_file(path, list(parts))
+    write_file(path, parts)
     return path, path.read_bytes()
 
 

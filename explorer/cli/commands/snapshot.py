@@ -62,7 +62,7 @@ async def run(options: argparse.Namespace) -> int:
 def _write(path: Path, journal: Journal, title: str, selection: str) -> int:
     """The finished file in place of the journal; returns its size in bytes."""
     origin = Origin(title, selection, journal.listings, journal.left_out)
-    size = write_file(path, list(write_portable(journal.date, origin, journal.ordered)))
+    size = write_file(path, write_portable(journal.date, origin, journal.ordered))
     journal.remove()
     return size
 
