@@ -106,7 +106,7 @@ def legend(sizes: Sequence[tuple[Kind, int]], whole: int) -> Content:
         Content.assemble(
             (f"{FILLS[kind].glyph * 2} ", TONES[FILLS[kind].tone]),
             f"{kind.value} ",
-            (percent(size, whole), "$text-muted"),
+            (percent(size, whole), "$foreground-muted"),
         )
         for kind, size in told
     ]
@@ -120,10 +120,10 @@ def band_details(band: Band, whole: ByteMap) -> Content:
     kinds = sorted(band.by_kind.items(), key=lambda item: -item[1])
     return Content("\n").join(
         [
-            Content.assemble((safe_line(band.name), "bold"), (f"  {size}", "$text-muted")),
-            Content.assemble(("here    ", "$text-muted"), legend(kinds, band.size_bytes)),
+            Content.assemble((safe_line(band.name), "bold"), (f"  {size}", "$foreground-muted")),
+            Content.assemble(("here    ", "$foreground-muted"), legend(kinds, band.size_bytes)),
             Content.assemble(
-                ("in all  ", "$text-muted"),
+                ("in all  ", "$foreground-muted"),
                 legend(tuple(whole.by_kind.items()), whole.size_bytes),
             ),
         ]

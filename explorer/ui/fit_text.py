@@ -117,7 +117,7 @@ def _best(cell: Answer, most: Most | None) -> tuple[Fact, ...]:
 def refusals(choices: Sequence[EngineChoice]) -> tuple[Fact, ...]:
     """The engines that cannot be chosen, and why."""
     return tuple(
-        Fact(f"Not {choice.engine}", choice.refusal, "$text-muted")
+        Fact(f"Not {choice.engine}", choice.refusal, "$foreground-muted")
         for choice in choices
         if choice.refusal
     )

@@ -41,6 +41,6 @@ def entry_details(entry: Entry) -> Content:
         [
             Content.styled(safe_line(entry.key), "bold"),
             Content(safe_line(entry.value[:MOST_SHOWN], MOST_SHOWN)),
-            Content.styled(f"{first}{others}", "$text-muted"),
+            Content.styled(f"{first}{others}", "$foreground-muted"),
         ]
     )

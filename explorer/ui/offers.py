@@ -134,5 +134,5 @@ def _device(device: Device, count: int) -> list[Fact]:
         Fact("Device", f"{name} ({device.kind})"),
         Fact("  memory", usable),
         Fact("  speed", speed),
-        Fact("  source", device.source or "not said", "$text-muted"),
+        Fact("  source", device.source or "not said", "$foreground-muted"),
     ]

@@ -38,6 +38,6 @@ def _lines(name: str, first: str, second: str) -> Content:
         [
             Content.styled(safe_line(name), "bold"),
             Content(safe_line(first)),
-            Content.styled(safe_line(second), "$text-muted"),
+            Content.styled(safe_line(second), "$foreground-muted"),
         ]
     )

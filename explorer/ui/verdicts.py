@@ -26,6 +26,6 @@ TONES = {
     "warn": "$text-warning",
     "accent": "$text-primary",
     "bad": "$text-error",
-    "dim": "$text-muted",
+    "dim": "$foreground-muted",
 }
 """The tones of the tables as theme variables, for text outside of them."""

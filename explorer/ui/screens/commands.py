@@ -72,7 +72,7 @@ class CommandsScreen(ModalScreen[None]):
             with VerticalScroll(can_focus=False):
                 yield Static(Content("…"), id="commands-notes")
             yield Static(
-                Content.styled("enter copies a line   a copies all   esc back", "$text-muted")
+                Content.styled("enter copies a line   a copies all   esc back", "$foreground-muted")
             )
 
     @property
@@ -151,7 +151,7 @@ def steps(commands: Commands) -> tuple[Command, ...]:
 
 def _line(command: Command) -> Content:
     return Content.assemble(
-        (f"{command.purpose}\n", "$text-muted"), safe_line(command.line, LONGEST)
+        (f"{command.purpose}\n", "$foreground-muted"), safe_line(command.line, LONGEST)
     )
 
 

@@ -317,9 +317,9 @@ class ModelScreen(Screen[None]):
 def identity(ref: ModelRef, model: Model | None) -> Content:
     """The model in a line: name, size, dtypes, context, license."""
     author, slash, name = ref.id.rpartition("/")
-    line = Content.assemble((safe_line(author + slash), "$text-muted"), (safe_line(name), "bold"))
+    line = Content.assemble((safe_line(author + slash), "$foreground-muted"), (safe_line(name), "bold"))
     if ref.revision:
-        line += Content.styled(f" @ {safe_line(ref.revision, 40)}", "$text-muted")
+        line += Content.styled(f" @ {safe_line(ref.revision, 40)}", "$foreground-muted")
     if model is None:
         return line
     counts = model.checkpoint.counts

@@ -55,7 +55,7 @@ MARGIN_CELLS = 9
 """Left, right and between the two, with the scroll bar."""
 LEAST_MAP_CELLS = 44
 LEGEND = tuple(
-    Content.assemble((f"{look.glyph} ", TONES[look.tone]), (look.word, "$text-muted"))
+    Content.assemble((f"{look.glyph} ", TONES[look.tone]), (look.word, "$foreground-muted"))
     for look in LOOKS.values()
 )
 

@@ -55,9 +55,9 @@ class Chips(Widget):
     def _chip(self, name: str, value: str) -> Content:
         at = self.letter(name)
         return Content.assemble(
-            (name[:at], "$text-muted"),
+            (name[:at], "$foreground-muted"),
             (name[at], "bold underline"),
-            (f"{name[at + 1 :]} ", "$text-muted"),
+            (f"{name[at + 1 :]} ", "$foreground-muted"),
             (value, "bold $text-accent" if self.stands_out(name, value) else ""),
         )
 

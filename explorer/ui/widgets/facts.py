@@ -45,7 +45,7 @@ class Facts(Widget):
             value = Content.styled(safe_line(fact.value), fact.style)
             for number, part in enumerate(value.wrap(room)):
                 label = "" if number else fact.label
-                lines.append(Content.assemble((f"{label:<{labels}}", "$text-muted"), part))
+                lines.append(Content.assemble((f"{label:<{labels}}", "$foreground-muted"), part))
         return Content("\n").join(lines)
 
 
@@ -115,7 +115,7 @@ class Reasons(Widget, can_focus=True):
         """Two columns: every number, and the reason for one."""
         entries = self._entries
         if not entries:
-            return Content.styled("no reasons were given", "$text-muted")
+            return Content.styled("no reasons were given", "$foreground-muted")
         room = max(self.content_size.width - self._list_cells, MOST_NARROW)
         height = max(self.content_size.height, 1)
         beside = _explain(entries[min(self.cursor, len(entries) - 1)], room)
@@ -148,11 +148,11 @@ def _explain(reason: Reason, room: int) -> list[Content]:
     for label, text, style in (
         ("is", reason.formula, "bold"),
         ("from", reason.inputs, ""),
-        ("source", reason.source, "$text-muted"),
+        ("source", reason.source, "$foreground-muted"),
     ):
         for paragraph in filter(None, text.split("\n")):
             wrapped = Content.styled(safe_line(paragraph, 2000), style).wrap(max(room - 8, 8))
             for number, part in enumerate(wrapped):
                 shown = label if number == 0 else ""
-                lines.append(Content.assemble((f"{shown:<8}", "$text-muted"), part))
+                lines.append(Content.assemble((f"{shown:<8}", "$foreground-muted"), part))
     return lines or [Content("")]

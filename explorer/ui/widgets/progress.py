@@ -10,6 +10,6 @@ def progress(done: int, total: int) -> Content:
     filled = done * CELLS // total if total else 0
     return Content.assemble(
         ("━" * filled, "$text-primary"),
-        ("─" * (CELLS - filled), "$text-muted"),
+        ("─" * (CELLS - filled), "$foreground-muted"),
         f" {done} of {total}",
     )

@@ -19,7 +19,7 @@ from explorer.ui.widgets.bar import bars_of, draw, free
 
 LABEL_CELLS = 14
 RATIO_CELLS = 8
-LEAST_CELLS = 20
+LEAST_CELLS = 16
 MOST_CELLS = 36
 GAP = 2
 
@@ -119,7 +119,7 @@ class SideBySide(Widget, can_focus=True):
             mark = "▌" if here else " "
             authors.append(
                 Content.styled(
-                    f" {fit_end(safe_line(author + slash), self._cells - 1)}", "$text-muted"
+                    f" {fit_end(safe_line(author + slash), self._cells - 1)}", "$foreground-muted"
                 )
             )
             names.append(
@@ -127,8 +127,11 @@ class SideBySide(Widget, can_focus=True):
                     (mark, "$text-primary"), (fit_middle(safe_line(name), self._cells - 1), tone)
                 )
             )
+        hidden = len(self.sheet.names) - len(names)
         yield self._line("", authors)
-        yield self._line("", names)
+        yield self._line("", names) + Content.styled(
+            f"{f'{hidden} more' if hidden else '':>6}", "$foreground-muted"
+        )
 
     def _body(self) -> Iterator[Content]:
         for group in self.sheet.groups:
@@ -143,7 +146,7 @@ class SideBySide(Widget, can_focus=True):
 
     def _property(self, line: Property) -> Content:
         cells = [self._entry(line.entries[index]) for index in self._columns()]
-        tone = "bold $text-accent" if line.marked else "$text-muted"
+        tone = "bold $text-accent" if line.marked else "$foreground-muted"
         return self._line(line.name, cells) + Content.styled(f"{line.ratio:>6}", tone)
 
     def _entry(self, entry: Entry) -> Content:
@@ -163,4 +166,4 @@ class SideBySide(Widget, can_focus=True):
 
     def _line(self, label: str, cells: list[Content]) -> Content:
         gap = Content(" " * GAP)
-        return Content.styled(f"{label:<{LABEL_CELLS}}", "$text-muted") + gap.join(cells)
+        return Content.styled(f"{label:<{LABEL_CELLS}}", "$foreground-muted") + gap.join(cells)
