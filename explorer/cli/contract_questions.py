@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from explorer.cli.contract import SCHEMA_VERSION, Json, machine_json, memory_json, range_json
+from explorer.engine.told import EngineWord, Parts
 from explorer.fit.enough import Enough
 from explorer.fit.launch import Command
 from explorer.fit.most import Most
 from explorer.fit.upgrades import Upgrade
 from explorer.fit.values import Answer
-from explorer.inspection.asking import EngineWord, Parts
 from explorer.inspection.comparing import Comparison
 from explorer.inspection.launching import Commands
 

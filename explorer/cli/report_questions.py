@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from explorer import units
 from explorer.cli.report import GLYPHS
 from explorer.cli.table import Column, facts, lines
+from explorer.engine.told import EngineWord
 from explorer.fit.enough import Enough, Setup
 from explorer.fit.most import Most
 from explorer.fit.upgrades import Upgrade
 from explorer.fit.values import Answer, Range, Verdict
-from explorer.inspection.asking import EngineWord
 from explorer.inspection.comparing import Comparison, Line
 from explorer.inspection.launching import Commands
 from explorer.safetext import safe_line

@@ -9,10 +9,11 @@ import json
 import re
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from explorer.engine.pinned import BUILD, PINNED, why_not
+from explorer.engine.told import Told
 from explorer.errors import UsageError
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.units import MIB
@@ -23,22 +24,6 @@ MOST_OUTPUT = 1 << 16
 _ROW = re.compile(r"^(\S.*?)\s+(\d+)\s+(\d+)\s+(\d+)\s*$")
 _VERSION = re.compile(r"version:\s*(\S+(?:\s*\([0-9a-f]+\))?)")
 INSTALL = "pip install 'weights-explorer[engine]', or put llama.cpp's llama-fit-params on the PATH"
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What an engine says a file takes on a processor alone, in bytes."""
-
-    version: str
-    """``llama.cpp b11549 (xllamacpp 2026.10.11549)``."""
-    weights: int = 0
-    context: int = 0
-    """KV cache and recurrent state."""
-    compute: int = 0
-    rounded: bool = False
-    """The engine tells whole MiB."""
-    problem: str = ""
-    """Why there is no figure; empty if there is."""
 
 
 def check_engine() -> None:

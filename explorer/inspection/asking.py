@@ -4,11 +4,11 @@ Works on files of any source: their headers are read by range and laid into spar
 """
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from explorer.engine.asking import Told, ask, check_engine
+from explorer.engine.asking import ask, check_engine
 from explorer.engine.sparse import Piece, write_sparse
+from explorer.engine.told import EngineWord, Parts, Told
 from explorer.errors import HeaderError, UsageError
 from explorer.fit.llama_cpp.demand import demand
 from explorer.fit.llama_cpp.engine import settings_of
@@ -22,36 +22,6 @@ from explorer.weights.gguf import read_header
 
 LONGEST_HEADER = 256 * 1024**2
 """Longer ones are not fetched for this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Bytes of a model under llama.cpp on a processor alone."""
-
-    weights: int
-    context: int
-    """KV cache and recurrent state."""
-    compute: int
-
-    @property
-    def total(self) -> int:
-        """Sum of the parts."""
-        return self.weights + self.context + self.compute
-
-
-@dataclass(frozen=True, slots=True)
-class EngineWord:
-    """What the engine says, and what we say, of the same file, settings and placement."""
-
-    version: str
-    """``llama.cpp b11549 (xllamacpp 2026.10.11549)``."""
-    ours: Parts
-    theirs: Parts | None
-    """None if it gave no answer."""
-    rounded: bool
-    """The engine tells whole MiB."""
-    problem: str
-    """Why it gave none."""
 
 
 async def ask_engine(source: Source, model: Model, found: Subject, answer: Answer) -> EngineWord:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from explorer.engine import asking
-from explorer.engine.asking import Told, ask_library, ask_program
+from explorer.engine.asking import ask_library, ask_program
 from explorer.engine.pinned import why_not
 from explorer.engine.sparse import Piece, write_sparse
+from explorer.engine.told import Told
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.units import MIB
 from tests.engine.described import described

@@ -20,14 +20,14 @@ from explorer.cli.report_questions import (
     most_lines,
     upgrade_lines,
 )
+from explorer.engine.told import EngineWord
 from explorer.errors import UsageError
 from explorer.fit.enough import Enough
 from explorer.fit.most import Most
 from explorer.fit.upgrades import Upgrade
 from explorer.fit.values import Answer, Verdict
 from explorer.hub.names import parse_name
-from explorer.hub.source import Transfer
-from explorer.inspection.asking import EngineWord, ask_engine
+from explorer.hub.source import Source, Transfer
 from explorer.inspection.fitting import Subject, answer_subject, subject
 from explorer.inspection.launching import Commands, commands_for
 from explorer.inspection.model import Model
@@ -62,7 +62,7 @@ async def run(options: argparse.Namespace) -> int:
             model = await read_model(source, parse_name(name))
             found = subject(model, scenario)
             answer = answer_subject(found, machine)
-            word = await ask_engine(source, model, found, answer) if options.ask_engine else None
+            word = await _asked(source, model, found, answer) if options.ask_engine else None
             one = _answered(model, found, answer, options, (word, source.transfer))
         answered.append(one)
         code = max(code, exit_code(model))
@@ -74,6 +74,13 @@ async def run(options: argparse.Namespace) -> int:
         for one in answered:
             _print(one, commands_only=options.show_command)
     return code
+
+
+async def _asked(source: Source, model: Model, found: Subject, answer: Answer) -> EngineWord:
+    """The engine's own word; what asks it is loaded only for this."""
+    from explorer.inspection.asking import ask_engine
+
+    return await ask_engine(source, model, found, answer)
 
 
 def _answered(
