@@ -165,7 +165,10 @@ def archive(
     """A zip archive with the members of a torch checkpoint, as Python's zipfile lays it out."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as written:
-        written.writestr("archive/data.pkl", pickled)
-        for key, data in storages.items():
-            written.writestr(f"archive/data/{key}", data)
+        members = {"data.pkl": pickled, **{f"data/{key}": data for key, data in storages.items()}}
+        for name, data in members.items():
+            # Made without a date: test processes must agree on the bytes, which name the tests.
+            member = zipfile.ZipInfo(f"archive/{name}")
+            member.compress_type = compression
+            written.writestr(member, data)
     return file.getvalue()
