@@ -8,8 +8,6 @@ from typing import Literal, TypeAlias
 from explorer.hub.fallback import Fallback
 from explorer.hub.huggingface import HuggingFace
 from explorer.hub.local import Local
-from explorer.hub.modelscope import ModelScope
-from explorer.hub.ollama_registry import OllamaRegistry
 from explorer.hub.other_names import HubName
 from explorer.hub.snapshot import Snapshot
 from explorer.hub.source import Source
@@ -62,11 +60,15 @@ def open_source(
 
 
 def _open_hub(name: HubName, endpoint: str | None, cache: Path | None, *, offline: bool) -> Source:
-    hub: HuggingFace | ModelScope | OllamaRegistry
     if name == "modelscope":
-        hub = ModelScope(endpoint, offline=offline)
-    elif name == "ollama":
-        hub = OllamaRegistry(endpoint, offline=offline)
-    else:
-        hub = HuggingFace(endpoint, offline=offline)
+        from explorer.hub.modelscope import ModelScope
+
+        scope = ModelScope(endpoint, offline=offline)
+        return Stored(scope, Store(cache), scope=scope.endpoint)
+    if name == "ollama":
+        from explorer.hub.ollama_registry import OllamaRegistry
+
+        registry = OllamaRegistry(endpoint, offline=offline)
+        return Stored(registry, Store(cache), scope=registry.endpoint)
+    hub = HuggingFace(endpoint, offline=offline)
     return Stored(hub, Store(cache), scope=hub.endpoint)
