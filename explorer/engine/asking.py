@@ -60,7 +60,7 @@ async def ask_library(
         return Told(version, problem=str(failure))
     answer = _last_object(output)
     if refused := answer.get("refused"):
-        return Told(version, problem=str(refused)[:200])
+        return Told(version, problem=str(refused)[:300])
     sizes = [answer.get(key) for key in ("model", "context", "compute")]
     weights, context, compute = (size if isinstance(size, int) else -1 for size in sizes)
     if min(weights, context, compute) < 0:

@@ -14,6 +14,10 @@ from explorer.fit.llama_cpp.settings import Settings
 
 _BREAKDOWN = "_Z26llama_get_memory_breakdownPK13llama_context"
 _BATCH = 2048
+_LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+_ERROR = 4
+"""``GGML_LOG_LEVEL_ERROR``."""
+_LONGEST_COMPLAINT = 160
 
 
 class Refused(Exception):
@@ -35,10 +39,10 @@ class Library:
 
     def __init__(self) -> None:
         library = ctypes.CDLL(str(_find()))
-        self._silence = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(
-            lambda *_: None
-        )
-        library.llama_log_set(self._silence, None)
+        self._complaint = ""
+        # kept, since the library calls it as long as it lives
+        self._listener = _LISTENER(self._hear)
+        library.llama_log_set(self._listener, None)
         library.llama_backend_init()
         library.llama_model_default_params.restype = ModelParams
         library.llama_context_default_params.restype = ContextParams
@@ -62,16 +66,22 @@ class Library:
         params.load_mode = 0
         model = self.functions.llama_model_load_from_file(str(path).encode(), params)
         if not model:
-            raise Refused(f"it does not open {path.name}")
+            raise Refused(f"it does not open {path.name}{self._complaint}")
         context = self.functions.llama_init_from_model(model, self.context_params(settings))
         try:
             if not context:
-                raise Refused(f"it builds no context on {path.name}")
+                raise Refused(f"it builds no context on {path.name}{self._complaint}")
             return self.breakdown(context)
         finally:
             if context:
                 self.functions.llama_free(context)
             self.functions.llama_model_free(model)
+
+    def _hear(self, level: int, text: bytes | None, _: object) -> None:
+        """Keep the first error since the library was loaded: those after it only follow from it."""
+        if level == _ERROR and text and not self._complaint:
+            said = " ".join(text.decode(errors="replace").split())
+            self._complaint = f": {said[:_LONGEST_COMPLAINT]}"
 
     def breakdown(self, context: int) -> Breakdown:
         """What a context and its model hold."""
