@@ -62,6 +62,7 @@ def build() -> Parser:
     _snapshot(_command(commands, "snapshot", "a file of models for a machine without a network"))
     cache = _command(commands, "cache", "what is kept on disk of what the hub gave, and clear it")
     cache.add_argument("--clear", action="store_true", help="forget everything that is kept")
+    _publisher(_command(commands, "publisher", "what somebody publishes, and its sizes over time"))
     machine = _command(commands, "machine", "the machine that models are judged on")
     _machine(machine)
     return parser
@@ -305,6 +306,15 @@ def _snapshot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--documents", action="store_true", help="cards and licenses too, not only figures"
     )
+
+
+def _publisher(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("author", metavar="AUTHOR", help="a user or an organisation of the hub")
+    parser.add_argument(
+        "--limit", type=_positive, default=20, metavar="N", help="models to print (default: 20)"
+    )
+    _machine(parser)
+    _context(parser)
 
 
 def _argument(convert: Callable[[str], T], wanted: str) -> Callable[[str], T]:

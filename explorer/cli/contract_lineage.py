@@ -1,8 +1,11 @@
-"""The JSON of ``lineage``, ``variants`` and ``license``."""
+"""The JSON of ``lineage``, ``variants``, ``license`` and ``publisher``."""
+
+import dataclasses
 
 from explorer.cli.contract import SCHEMA_VERSION, Json, range_json, row_json, transfer_json
 from explorer.hub.source import Transfer
 from explorer.inspection.lineage import Ancestry, Kin, Offspring
+from explorer.inspection.publisher import Publisher
 from explorer.inspection.terms import InheritedTerms, LicenseText
 from explorer.inspection.variants import Choice, Variant, Variants
 from explorer.license.terms import Terms, questions
@@ -156,4 +159,16 @@ def terms_json(terms: Terms) -> dict[str, Json]:
         "confidence": terms.confidence,
         "caveat": terms.caveat,
         "link": terms.link,
+    }
+
+
+def publisher_json(found: Publisher, transfer: Transfer) -> dict[str, Json]:
+    """The object that ``publisher`` prints; sizes are counts of parameters."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "name": found.name,
+        "more": found.more,
+        "quarters": [dataclasses.asdict(one) for one in found.quarters],
+        "models": [row_json(row) for row in found.rows],
+        "transfer": transfer_json(transfer),
     }

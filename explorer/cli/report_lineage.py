@@ -1,4 +1,4 @@
-"""What people read of ``lineage``, ``variants`` and ``license``."""
+"""What people read of ``lineage``, ``variants``, ``license`` and ``publisher``."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from explorer.cli.report import GLYPHS
 from explorer.cli.table import Column, facts, lines
 from explorer.fit.values import Answer
 from explorer.inspection.lineage import Ancestry, Kin, Offspring
+from explorer.inspection.publisher import Publisher
 from explorer.inspection.terms import InheritedTerms, LicenseText
 from explorer.inspection.variants import Choice, Variant, Variants
 from explorer.license.terms import Permission, questions
@@ -186,3 +187,29 @@ def license_text(one: LicenseText) -> list[str]:
     """The text of one license, made safe to print."""
     heading = f"----- {one.path} of {one.model_id}{' (its beginning)' if one.cut else ''} -----"
     return ["", safe_line(heading), *safe_text(one.text).split("\n")]
+
+
+def publisher(found: Publisher) -> list[str]:
+    """Sizes over time, a quarter a line, the latest first."""
+    columns = [
+        Column("Quarter"),
+        Column("Models", right=True),
+        Column("Smallest", right=True),
+        Column("Median", right=True),
+        Column("Largest", right=True),
+        Column("Downloads", right=True),
+        Column("The largest", flexible=True),
+    ]
+    rows = [
+        (
+            one.name,
+            str(one.models),
+            units.count(one.smallest),
+            units.count(one.median),
+            units.count(one.largest),
+            units.count(one.downloads),
+            one.largest_id,
+        )
+        for one in found.quarters
+    ]
+    return lines(columns, rows)

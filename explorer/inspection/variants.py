@@ -357,7 +357,7 @@ def _reason(chosen: Variant, running: list[Variant], candidates: list[Variant]) 
     if answer.verdict is Verdict.OFFLOAD:
         best = "the smallest of at least four bits a weight"
     context = units.tokens(answer.scenario.context_tokens)
-    here = f"{_RUNNING[answer.verdict]} at {context} context with {answer.scenario.engine}"
+    here = f"{_RUNNING[answer.verdict]} at {context} with {answer.scenario.engine}"
     said = [f"{best}{bits} of the {len(running)} that {here}"]
     if len(running) == 1:
         said = [f"{chosen.bits_per_weight or 0:.1f} bits a weight, the only one to {here}"]

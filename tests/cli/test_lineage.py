@@ -110,3 +110,21 @@ def test_the_snapshot_says_what_it_does_not_know(capsys: pytest.CaptureFixture[s
     for command in (["lineage", *MACHINE], ["variants", *MACHINE], ["license"]):
         assert main([command[0], "Qwen/Qwen3-8B", *command[1:], "--source", "snapshot"]) == 0
         assert "the snapshot knows which GGUF repositories" in capsys.readouterr().err
+
+
+def test_publisher_prints_sizes_over_time_and_the_models(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = output(capsys, "publisher", "me", *MACHINE)
+    assert [one["models"] for one in shown["quarters"]] == [3]
+    assert {one["id"] for one in shown["models"]} == {
+        "me/Chat-8B-tuned",
+        "me/Merged-8B",
+        "me/Adapter-8B",
+    }
+    assert run("publisher", "me", "--limit", "1", *MACHINE) == 0
+    printed = capsys.readouterr()
+    assert "2025 Q1" in printed.out
+    assert "2 more: --limit" in printed.err
+    assert run("publisher", "nobody", *MACHINE) == 0
+    assert "lists no model of “nobody”" in capsys.readouterr().err

@@ -131,7 +131,9 @@ async def test_the_best_here_has_the_most_bits_of_what_fits_and_says_why(hub: Hu
     best = choose(found, SCENARIO)
     assert best is not None
     assert (best.variant.quantization, best.variant.uploader) == ("Q8_0", "two"), "more downloads"
-    assert best.reason.startswith("the most bits a weight (8.5) of the 4 that fit at 8K context")
+    assert best.reason.startswith(
+        "the most bits a weight (8.5) of the 4 that fit at 8K with llama.cpp"
+    )
     assert "the next larger, BF16, would run partly on the host" in best.reason
     answer = best.variant.answer
     assert answer is not None

@@ -222,8 +222,8 @@ def facts(shown: Shown) -> list[Fact]:
         Fact("Attribution", whole.attribution),
         Fact("Use", whole.use_restrictions),
         Fact("Link", whole.link),
-        Fact("Source", whole.source, "$text-muted"),
-        Fact("Read", whole.confidence, "$text-muted"),
+        Fact("Source", whole.source, "$foreground-muted"),
+        Fact("Read", whole.confidence, "$foreground-muted"),
         Fact("Caveat", whole.caveat, "$text-warning"),
     ]
     found += [Fact("Note", note, "$text-warning") for note in shown.terms.notes]
@@ -251,7 +251,7 @@ def remarks(shown: Shown) -> Content:
     return Content("\n").join(lines)
 
 
-_DIM = "$text-muted"
+_DIM = "$foreground-muted"
 
 
 def license_text(texts: tuple[LicenseText, ...]) -> Content:

@@ -313,16 +313,16 @@ def headline(found: Variants, best: Choice | None, *, judged: bool) -> Content:
         if not judged:
             return Content.styled("… reading the machine", "$text-accent")
         words = "nothing that is published is known to run here"
-        return Content.styled(words if found.done else "… looking", "$text-muted")
+        return Content.styled(words if found.done else "… looking", "$foreground-muted")
     one, answer = best.variant, best.variant.answer
     look = LOOKS[answer.verdict]
     size = f"  {file_size(one.size_bytes)}" if one.size_bytes else ""
     return Content.assemble(
-        ("Best here  ", "$text-muted"),
+        ("Best here  ", "$foreground-muted"),
         (f"{look.glyph} ", TONES[look.tone]),
         (safe_line(one.quantization), "bold"),
         f" of {safe_line(one.repo)}{size}\n",
-        (safe_line(best.reason), "$text-muted"),
+        (safe_line(best.reason), "$foreground-muted"),
     )
 
 
