@@ -15,12 +15,13 @@ from explorer.ui.widgets.heatmap import HeatCell, HeatGrid
 from explorer.units import gib, memory, speed, tokens
 
 PENDING = "…"
+NO_SPEED = "not known: it is measured for text that a model writes"
 
 
-def waiting_for(model: Model | None) -> str:
-    """Why there is no map yet, or none at all."""
+def waiting_for(model: Model | None, *, busy: bool = True) -> str:
+    """Why there is no map yet, or none at all; ``busy`` while anything is still being read."""
     if model is None:
-        return "looking the model up …"
+        return "looking the model up …" if busy else "the model could not be read: R tries again"
     if not model.shards_total:
         return "this model has no weight files that can be read, so there is nothing to judge"
     if model.shards_read < model.shards_total:
@@ -103,14 +104,14 @@ def _most_sequences(cell: Answer, most: Most | None) -> str:
     return f"{most.sequences:,}, each of {context}" if most.sequences else f"none of {context}"
 
 
-def _best(cell: Answer, most: Most | None) -> tuple[Fact, ...]:
+def _best(cell: Answer, most: Most | None, *, by_context: bool = True) -> tuple[Fact, ...]:
     if most is None:
         return (Fact("Best here", PENDING),)
     if most.quantization is None:
         return (Fact("Best here", "nothing runs: x shows what would be enough"),)
     look = LOOKS[most.quantization_verdict]
     context = cell.scenario.context_tokens
-    at = f" at {tokens(context)}" if context else ""
+    at = f" at {tokens(context)}" if context and by_context else ""
     return (Fact("Best here", f"{look.glyph} {most.quantization}{at}, {look.word}"),)
 
 
@@ -130,9 +131,10 @@ def spread(estimate: Range | None, *, runs: bool = True) -> str:
     return f"{speed(estimate.expected)}  ({estimate.low:,.0f} to {estimate.high:,.0f})"
 
 
-def numbers(cell: Answer, most: Most | None) -> tuple[Reason, ...]:
+def numbers(cell: Answer, most: Most | None, *, by_context: bool = True) -> tuple[Reason, ...]:
     """Every number of an explained cell with its reason: the engine's own, then the speeds and the limits."""
-    rates = [("decode", cell.speed.decode), ("prefill", cell.speed.prefill)]
+    rates = [("decode", cell.speed.decode), ("prefill", cell.speed.prefill)] if by_context else []
+    most = most if by_context else None
     found = [
         Reason("total", memory(cell.memory.total), "sum of the parts on every device", _parts(cell), ""),
         *cell.reasons,

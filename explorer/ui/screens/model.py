@@ -137,7 +137,11 @@ class ModelScreen(Screen[None]):
         with TabbedContent(id="tabs"):
             with TabPane("Fit", id="fit"):
                 yield FitTab().data_bind(
-                    ModelScreen.model, ModelScreen.machine, ModelScreen.scenario
+                    ModelScreen.model,
+                    ModelScreen.machine,
+                    ModelScreen.scenario,
+                    ModelScreen.source,
+                    ModelScreen.busy,
                 )
             with TabPane("Weights", id="weights"):
                 yield WeightsTab().data_bind(ModelScreen.model)
@@ -317,7 +321,9 @@ class ModelScreen(Screen[None]):
 def identity(ref: ModelRef, model: Model | None) -> Content:
     """The model in a line: name, size, dtypes, context, license."""
     author, slash, name = ref.id.rpartition("/")
-    line = Content.assemble((safe_line(author + slash), "$foreground-muted"), (safe_line(name), "bold"))
+    line = Content.assemble(
+        (safe_line(author + slash), "$foreground-muted"), (safe_line(name), "bold")
+    )
     if ref.revision:
         line += Content.styled(f" @ {safe_line(ref.revision, 40)}", "$foreground-muted")
     if model is None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.getters import query_one
@@ -20,10 +20,12 @@ from explorer.errors import ExplorerError
 from explorer.fit.most import Most
 from explorer.fit.values import Answer, Engine, Scenario
 from explorer.hardware.machine import Machine
+from explorer.hub.source import Source
 from explorer.inspection import Grid, Model
-from explorer.inspection.choices import EngineChoice, kv_choices, takes_flash_attention
+from explorer.inspection.choices import EngineChoice, takes_flash_attention
 from explorer.inspection.fitting import Subject
 from explorer.ui.composed import is_composed
+from explorer.ui.fit_keys import KEYS
 from explorer.ui.fit_map import JudgedMap, RefusedMap, explain_cell, judge_map, retuned
 from explorer.ui.fit_text import (
     facts,
@@ -35,20 +37,16 @@ from explorer.ui.fit_text import (
     waiting_for,
 )
 from explorer.ui.text import content, flow
-from explorer.ui.tuning import Tuning, parse_sequences
+from explorer.ui.tuning import Tuning
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
 from explorer.ui.widgets.facts import Fact, Facts, Reasons
 from explorer.ui.widgets.heatmap import HeatGrid, HeatMap
 from explorer.ui.widgets.settings import Settings, chosen, machine_forms, settings_of
 from explorer.ui.widgets.status import explain
-from explorer.units import memory, parse_memory
 
 RESTS_SECONDS = 0.05
 """How long the cursor must stay on a cell before it is explained."""
-SEQUENCES = (1, 2, 4, 8, 16, 32, 64, 128)
-RESERVES = ("0", "512 MiB", "1 GiB", "2 GiB", "4 GiB")
-DEFAULT = "default"
 BESIDE_CELLS = 60
 """With so much room beside the map, what there is to say of a cell stands there."""
 MARGIN_CELLS = 9
@@ -86,37 +84,14 @@ class FitTab(Widget):
     `w` explains every number: what it is, from which inputs, and where the formula comes from.
     The line on top is how the model is run: press the underlined letter, or click.
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "w", "why", "Why", id="fit.why", tooltip="Formula, inputs and source of every number"
-        ),
-        Binding(
-            "y", "commands", "Copy", id="fit.commands", tooltip="The commands that download and run it"
-        ),
-        Binding(
-            "x", "enough", "Enough", id="fit.enough", tooltip="What hardware would be enough"
-        ),
-        Binding(
-            "e", "engine", "Engine", show=False, id="fit.engine", tooltip="The next engine that runs it"
-        ),
-        Binding(
-            "n", "set('sequences')", "Sequences", show=False, id="fit.sequences",
-            tooltip="How many sequences at once",
-        ),
-        Binding("v", "set('KV')", "KV type", show=False, id="fit.kv", tooltip="Type of the KV cache"),
-        Binding(
-            "f", "flash", "Flash attention", show=False, id="fit.flash",
-            tooltip="With flash attention or without",
-        ),
-        Binding(
-            "r", "set('reserve')", "Reserve", show=False, id="fit.reserve",
-            tooltip="Memory that is to stay free",
-        ),
-    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     model: reactive[Model | None] = reactive(None)
     machine: reactive[Machine | None] = reactive(None)
     scenario: reactive[Scenario] = reactive(Scenario)
+    source: reactive[Source | None] = reactive(None)
+    busy: reactive[bool] = reactive(True)
+    """The model is still being read."""
     tuning: reactive[Tuning] = reactive(Tuning)
     judged: reactive[JudgedMap | None] = reactive(None)
     explained: reactive[tuple[Answer, Most] | None] = reactive(None)
@@ -191,6 +166,10 @@ class FitTab(Widget):
             self._prepared = {}
             self._judge()
 
+    def watch_busy(self) -> None:
+        """Reading began or ended."""
+        self._show()
+
     def watch_machine(self) -> None:
         """Another machine."""
         self._judge()
@@ -263,7 +242,9 @@ class FitTab(Widget):
         error = self._error if self.model is not None and self.model.shards_total else None
         self.note.display = not shown
         self.query_one("#fit-legend").display = shown
-        self.note.update(explain(error) if error else content(waiting_for(self.model)))
+        self.note.update(
+            explain(error) if error else content(waiting_for(self.model, busy=self.busy))
+        )
         self._show_settings()
 
     def _show_settings(self) -> None:
@@ -276,7 +257,9 @@ class FitTab(Widget):
         self.settings.machines = machine_forms(self.machine)
         flash = takes_flash_attention(asked.engine)
         complete = self.model is not None and self.model.complete
-        self.settings.chips = settings_of(asked, takes_flash=flash) if complete else ()
+        self.settings.chips = (
+            settings_of(asked, takes_flash=flash, by_context=self._by_context) if complete else ()
+        )
         self.settings.chosen = chosen(self.tuning)
 
     @on(HeatMap.Moved)
@@ -314,7 +297,7 @@ class FitTab(Widget):
             return
         answer, most = explained
         self.reasons.assumptions = answer.assumptions
-        self.reasons.reasons = numbers(answer, most)
+        self.reasons.reasons = numbers(answer, most, by_context=self._by_context)
         self._show_facts(answer, most)
 
     @property
@@ -363,11 +346,24 @@ class FitTab(Widget):
         from explorer.ui.screens.enough import EnoughScreen  # loaded when first needed
 
         cell = self.cell
-        if self.judged is None or cell is None or not self.judged.found.architecture.layers:
+        if self.judged is None or cell is None:
             return
         asked = replace(self.judged.found.scenario, quantization=cell.scenario.quantization,
                         context_tokens=cell.scenario.context_tokens)  # fmt: skip
         self.app.push_screen(EnoughScreen(retuned(self.judged.found, asked), cell.machine))
+
+    def action_ask(self) -> None:
+        """Ask llama.cpp itself what it would allocate for the cell."""
+        from explorer.ui.screens.engine import EngineScreen  # loaded when first needed
+
+        model, judged, cell = self.model, self.judged, self.cell
+        if (
+            self.source is not None
+            and model is not None
+            and judged is not None
+            and cell is not None
+        ):
+            self.app.push_screen(EngineScreen(self.source, model, judged.found, cell))
 
     def action_engine(self) -> None:
         """Go on to the next engine that runs the model."""
@@ -404,38 +400,8 @@ class FitTab(Widget):
     @work(group="choosing", exclusive=True)
     async def action_set(self, name: str) -> None:
         """Let the person choose a value of one setting."""
-        from explorer.ui.screens.choose import Choice, ChooseScreen  # loaded when first needed
+        from explorer.ui.fit_settings import chooser, tuned  # loaded when first needed
 
-        now = self._scenario
-        if name == "sequences":
-            options = [Choice(str(number), f"{number}") for number in SEQUENCES]
-            screen = ChooseScreen(
-                "Sequences at once, each with its own context", options, str(now.sequences),
-                typed="or type 24", check=parse_sequences,
-            )  # fmt: skip
-        elif name == "KV":
-            options = [Choice(dtype, dtype) for dtype in kv_choices(now.engine)]
-            screen = ChooseScreen(
-                f"Type of the KV cache in {now.engine}", options, now.kv_dtype or ""
-            )
-        else:
-            options = [
-                Choice(DEFAULT, f"as {now.engine} does"),
-                *(Choice(size, size) for size in RESERVES),
-            ]
-            screen = ChooseScreen(
-                "Memory to keep free on every device", options, memory(now.reserve_bytes or 0),
-                typed="or type 1.5 GiB", check=parse_memory,
-            )  # fmt: skip
-        answer = await self.app.push_screen_wait(screen)
+        answer = await self.app.push_screen_wait(chooser(name, self._scenario))
         if answer is not None:
-            self._set(name, answer)
-
-    def _set(self, name: str, value: str) -> None:
-        if name == "sequences":
-            self.tuning = replace(self.tuning, sequences=parse_sequences(value))
-        elif name == "KV":
-            self.tuning = replace(self.tuning, kv_dtype=value)
-        else:
-            reserve = None if value == DEFAULT else parse_memory(value)
-            self.tuning = replace(self.tuning, reserve_bytes=reserve)
+            self.tuning = tuned(self.tuning, name, answer)

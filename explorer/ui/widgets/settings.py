@@ -73,14 +73,21 @@ def machine_forms(machine: Machine | None) -> tuple[str, ...]:
     return (own, machine.name) if shared else (f"{own} + {ram}", own, machine.name)
 
 
-def settings_of(scenario: Scenario, *, takes_flash: bool) -> tuple[tuple[str, str], ...]:
-    """How a model is run, as chips; ``scenario`` is that of an answer, with its defaults filled in."""
-    if scenario.engine == "diffusers":
-        reserve = scenario.reserve_bytes or 0
-        return (("reserve", memory(reserve) if reserve else "none"),)
-    chips = [("engine", scenario.engine or ""), ("sequences", str(scenario.sequences))]
-    chips.append(("KV", scenario.kv_dtype or "auto"))
-    if takes_flash:
+def settings_of(
+    scenario: Scenario, *, takes_flash: bool, by_context: bool = True
+) -> tuple[tuple[str, str], ...]:
+    """How a model is run, as chips; ``scenario`` is that of an answer, with its defaults filled in.
+
+    Without a cache that grows with the context there is no type of it to choose, nor sequences to share it.
+    """
+    pipeline = scenario.engine == "diffusers"
+    chips: list[tuple[str, str]] = []
+    if not pipeline:
+        chips.append(("engine", scenario.engine or ""))
+    if by_context:
+        chips.append(("sequences", str(scenario.sequences)))
+        chips.append(("KV", scenario.kv_dtype or "auto"))
+    if takes_flash and by_context:
         chips.append(("flash", "on" if scenario.flash_attention else "off"))
     reserve = scenario.reserve_bytes or 0
     chips.append(("reserve", memory(reserve) if reserve else "none"))
