@@ -78,6 +78,7 @@ def commands_json(commands: Commands) -> dict[str, Json]:
             **_command(download.command),
             "files": list(download.files),
             "size_bytes": download.size_bytes,
+            "made_bytes": download.made_bytes,
             "free_bytes": download.free_bytes,
             "has_room": download.has_room,
         },

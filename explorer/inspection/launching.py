@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from explorer.fit.launch import Command, Launch, Published, plan_launch
 from explorer.fit.values import Answer
@@ -32,12 +32,15 @@ class Download:
     """Exactly what the command fetches."""
     size_bytes: int
     free_bytes: int | None
-    """On the disk of the hub's cache; None if that is not known."""
+    """On the disk it goes to: the hub's cache, or the folder the commands are run in; None if unknown."""
+    made_bytes: int = 0
+    """What the preparation writes beside it: the converted and the quantized file."""
 
     @property
     def has_room(self) -> bool | None:
-        """Whether the disk holds it; None if its room is not known."""
-        return None if self.free_bytes is None else self.free_bytes >= self.size_bytes
+        """Whether the disk holds it and what is made of it; None if its room is not known."""
+        needed = self.size_bytes + self.made_bytes
+        return None if self.free_bytes is None else self.free_bytes >= needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,20 @@ def commands_for(model: Model, found: Subject, answer: Answer) -> Commands:
         # Engines fetch from Hugging Face alone: what another hub has is run from where it was put.
         published = _downloaded(published)
     launch = plan_launch(published, found.architecture, weights, answer)
-    return Commands(None if on_disk else _download(model, group, launch), launch)
+    if on_disk:
+        return Commands(None, launch)
+    made = _made_bytes(found, launch, quantization)
+    return Commands(replace(_download(model, group, launch), made_bytes=made), launch)
+
+
+def _made_bytes(found: Subject, launch: Launch, quantization: str) -> int:
+    """Bytes of the files that the preparation writes: at 16 bits, and quantized."""
+    sizes = {option.quantization: option.total_bytes for option in found.options}
+    made = {"convert_hf_to_gguf.py": "BF16", "llama-quantize": quantization,
+            "mlx_lm.convert": quantization}  # fmt: skip
+    steps = [step.program if step.program != "python" else step.arguments[0]
+             for step in launch.preparation]  # fmt: skip
+    return sum(sizes.get(made.get(step, ""), 0) for step in steps)
 
 
 def _by_ollama(model: Model, answer: Answer) -> Commands:
@@ -166,14 +182,15 @@ def _download(model: Model, group: FileGroup, launch: Launch) -> Download:
         options += ["--revision", model.repo.ref.revision]
     name = model.repo.listing.id
     elsewhere = model.repo.listing.hub
-    if elsewhere or (launch.preparation and launch.preparation[0].program == "python"):
+    here = bool(elsewhere or (launch.preparation and launch.preparation[0].program == "python"))
+    if here:
         options += ["--local-dir", name.rpartition("/")[2]]
     sizes = _sizes(files)
     return Download(
         command=Command(elsewhere or "hf", ("download", name, *options), purpose="download"),
         files=tuple(sorted(wanted)),
         size_bytes=sum(sizes[path] for path in wanted),
-        free_bytes=free_bytes(download_folder()),
+        free_bytes=free_bytes(Path.cwd() if here else download_folder()),
     )
 
 

@@ -69,6 +69,15 @@ def test_commands_are_in_the_json_too(capsys: pytest.CaptureFixture[str]) -> Non
     assert run["line"] == shlex.join([run["program"], *run["arguments"]])
 
 
+def test_what_a_conversion_writes_counts_for_the_room(capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = ("--machine", "RTX 4090", "--quant", "Q4_K_M")
+    [answer] = output(capsys, "fit", *MODEL, *chosen)
+    # the whole at 16 bits, and the quantized file
+    at_16_bits = 2 * 8_190_735_360
+    made = answer["commands"]["download"]["made_bytes"]
+    assert made == pytest.approx(at_16_bits + answer["memory"]["weights"], rel=0.01)
+
+
 def test_models_are_compared_on_one_machine(capsys: pytest.CaptureFixture[str]) -> None:
     compared = output(capsys, "compare", SPARSE, *MODEL, "--machine", "RTX 4090", "--context", "8k")
     second, first = compared["models"]
