@@ -16,7 +16,7 @@ GROUP_COLUMNS = ("group", "tensors", "parameters", "size_bytes")
 def tensors_csv(rows: Iterable[Row]) -> None:
     """Print a heading and a line a tensor. A stranger's name must not move a terminal's cursor."""
     for line in export(rows, "csv"):
-        print(safe_line(line.removesuffix("\n")))
+        print(safe_line(line.removesuffix("\n"), limit=len(line)))
 
 
 def groups_csv(nodes: Iterable[Node]) -> None:
