@@ -1,6 +1,6 @@
 """Takes the pictures that README shows: drives the real app on the bundled snapshot.
 
-    python screenshots/take.py [FOLDER]
+    python -m screenshots.take [FOLDER]
 
 The machine, the date and the size of the terminal are fixed, so that pictures change only when the
 app does.
@@ -20,9 +20,10 @@ from textual.worker import WorkerCancelled
 
 from explorer.hardware.spec import parse_machine
 from explorer.hub.snapshot import Snapshot
-from explorer.hub.source import ModelRef, Query
+from explorer.hub.source import ModelRef, Query, Source
 from explorer.ui.app import WeightsApp
 from explorer.ui.session import Session
+from screenshots.family import DESCENDANT, ORIGINAL, TUNED, MadeUpHub, made_up_hub
 
 SIZE = (120, 36)
 MACHINE = "RTX 4090, 64 GB"
@@ -48,21 +49,35 @@ class Picture:
     model: str | None = None
     query: Query = field(default_factory=lambda: LISTED)
     keys: tuple[str, ...] = ()
+    made_up: bool = False
+    """Of the made-up hub: the snapshot knows next to nothing of lineage."""
 
 
 PICTURES = (
     Picture("models", keys=("down",) * 5),
     Picture("model-fit", "Qwen/Qwen3-30B-A3B"),
     Picture("weights", "Qwen/Qwen3-30B-A3B", keys=("2", "G", "up", "enter")),
+    Picture("variants", ORIGINAL, keys=("3", "B"), made_up=True),
+    Picture("lineage", TUNED, keys=("4",), made_up=True),
+    Picture("license", DESCENDANT, keys=("5",), made_up=True),
     Picture("machine", keys=("m", "slash", *"rtx 50", "escape")),
 )
 
 
 async def take(picture: Picture, now: Callable[[], datetime] = lambda: MOMENT) -> str:
     """One picture as SVG."""
+    if not picture.made_up:
+        return await _drive(picture, lambda: Snapshot(now=now), now)
+    with made_up_hub() as endpoint:
+        return await _drive(picture, lambda: MadeUpHub(endpoint), now)
+
+
+async def _drive(
+    picture: Picture, open_source: Callable[[], Source], now: Callable[[], datetime]
+) -> str:
     app = WeightsApp(
         Session(
-            open_source=lambda: Snapshot(now=now),
+            open_source=open_source,
             detect=lambda: parse_machine(MACHINE),
             query=picture.query,
             model=ModelRef(picture.model) if picture.model else None,

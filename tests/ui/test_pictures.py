@@ -28,7 +28,7 @@ def words(svg: str) -> str:
 def test_every_picture_is_taken_and_shows_its_screen(script: ModuleType, tmp_path: Path) -> None:
     script.main(tmp_path)
     pictures = {path.stem: words(path.read_text(encoding="utf-8")) for path in tmp_path.iterdir()}
-    assert pictures.keys() == {"models", "model-fit", "weights", "machine"}
+    assert pictures.keys() == {picture.name for picture in script.PICTURES}
     for text in pictures.values():
         assert "a fault in weights" not in text
         assert "RTX 4090" in text
@@ -39,6 +39,9 @@ def test_every_picture_is_taken_and_shows_its_screen(script: ModuleType, tmp_pat
     assert "18,867 tensors" in pictures["weights"]
     assert "× 48" in pictures["weights"]
     assert "RTX 5090" in pictures["machine"]
+    assert "Best here" in pictures["variants"]
+    assert "Finetunes" in pictures["lineage"]
+    assert "because of Llama 3.1" in pictures["license"]
 
 
 def test_texts_begin_where_they_are_seen(script: ModuleType) -> None:
