@@ -299,7 +299,7 @@ class _Pattern(NamedTuple):
     traits: Traits
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _patterns(architecture: Architecture, file_types: tuple[str, ...]) -> tuple[_Pattern, ...]:
     """Listings ask for the same file types of many models of one shape, so this is kept."""
     layers = architecture.layers

@@ -113,7 +113,7 @@ class _Asked:
         )
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=8192)
 def _answered(asked: _Asked, scenario: Scenario) -> Answer:
     scenario = replace(scenario, engine=asked.engine)
     return best(asked.architecture, asked.options, asked.machine, scenario, explain=False)
@@ -170,7 +170,7 @@ def _rounded(parameters: int | None) -> int | None:
     return round(parameters / step) * step
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=4096)
 def _described(configured: _Configured, parameters: int | None) -> _Described:
     shape = configured.shape
     estimated = shape is None
@@ -193,7 +193,7 @@ def _configured(config: Mapping[str, object]) -> _Configured:
         return _read(config)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _configured_text(text: str) -> _Configured:
     return _read(json.loads(text))
 
