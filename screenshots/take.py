@@ -37,8 +37,10 @@ _TEXT = re.compile(
     r'(?P<begin><text[^>]*?) x="(?P<x>[\d.]+)"(?P<middle>[^>]*?) textLength="(?P<length>[\d.]+)"'
     r"(?P<end>[^>]*)>(?P<text>[^<]*)</text>"
 )
-RESTING = {"listing"}
+RESTING = {"listing", "refining", "choosing"}
 """Workers that wait for the person to scroll."""
+CALM = 5
+"""Looks in a row at which nothing was under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +124,16 @@ def _blanks(text: str, blank: str = BLANK) -> int:
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    """Wait until everything that was begun is on the screen."""
-    for _ in range(200):
+    """Wait until everything that was begun is on the screen: what ends may begin something else."""
+    calm = 0
+    for _ in range(400):
         await pilot.pause()
         busy = [worker for worker in pilot.app.workers if worker.group not in RESTING]
-        if not busy:
+        calm = 0 if busy else calm + 1
+        if calm == CALM:
             break
         with suppress(WorkerCancelled):
             await pilot.app.workers.wait_for_complete(busy)
-    await pilot.pause()
 
 
 async def take_all() -> dict[str, str]:

@@ -22,6 +22,7 @@ from explorer.ui.filters import CONTEXTS
 from explorer.ui.messages import (
     COMPARE_SCREEN,
     MACHINE_SCREEN,
+    DiffModels,
     OpenModel,
     SourceAnswered,
     ToggleMark,
@@ -105,6 +106,7 @@ class WeightsApp(App[None]):
             WeightsApp.source,
             WeightsApp.source_title,
             WeightsApp.source_error,
+            WeightsApp.marked,
         )
 
     def on_mount(self) -> None:
@@ -174,6 +176,19 @@ class WeightsApp(App[None]):
                 WeightsApp.source,
                 WeightsApp.source_title,
                 WeightsApp.source_error,
+            )
+        )
+
+    @on(DiffModels)
+    def _diff(self, message: DiffModels) -> None:
+        from explorer.ui.screens.diff import DiffScreen  # loaded when a pair is first compared
+
+        self.push_screen(
+            DiffScreen(message.first, message.second).data_bind(
+                WeightsApp.machine,
+                WeightsApp.scenario,
+                WeightsApp.source,
+                WeightsApp.source_title,
             )
         )
 

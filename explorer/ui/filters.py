@@ -1,7 +1,11 @@
-"""The filters of the listing and what each can be set to."""
+"""The filters that have a chip or a place in a list, and what each can be set to."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from explorer.inspection.filters import Filters
 
 
 class Filter(NamedTuple):
@@ -24,8 +28,14 @@ TASKS = {
     "text-to-image": "text to image",
     "text-to-video": "text to video",
 }
+USES = {
+    "commercial": "that allows commercial use",
+    "hosting": "that allows hosting it as a service",
+    "outputs": "that allows training on outputs",
+}
 LICENSES = {
     "any": "any license",
+    **USES,
     "apache-2.0": "Apache-2.0",
     "mit": "MIT",
     "llama3.1": "Llama 3.1",
@@ -58,6 +68,25 @@ CHOICES: dict[str, Filter] = {
         },
     ),
 }
+VERDICTS = {"fits": "tight", "runs": "offload"}
+"""The worst verdict that each choice of ``fits`` lets through."""
+
+WORDS = {
+    "params:7B..32B": "parameters, also ..8B, 70B.., 8B",
+    "active:..4B": "active parameters",
+    "speed:>=20": "tokens a second on this machine, at least",
+    "context:>=128k": "made for at least this context",
+    "quant:Q4_K": "runs here in this quantization",
+    "format:gguf": "its files: gguf, safetensors, awq, gptq, mlx",
+    "license:commercial": "license, or what it allows: commercial, hosting, outputs",
+    "author:Qwen": "user or organisation",
+    "library:transformers": "library",
+    "lang:de": "language",
+    "gated:no": "without terms to accept first",
+    "updated:90d": "updated since, also 6mo, 2026-01-01",
+    "created:1y": "created since",
+}
+"""Words of the search line with what each asks for; an example stands after the colon."""
 
 CONTEXTS = Filter(
     "Context to judge for",
@@ -72,3 +101,31 @@ CONTEXTS = Filter(
         "1048576": "1M",
     },
 )
+
+
+def chips_of(filters: "Filters") -> tuple[tuple[str, str], ...]:
+    """The chips with their present values."""
+    verdict = str(filters.verdict or "")
+    fits = next((name for name, worst in VERDICTS.items() if worst == verdict), verdict or "any")
+    return (
+        ("sort", filters.sort),
+        ("task", filters.task or "any"),
+        ("license", " ".join((*filters.allows, filters.license)).strip() or "any"),
+        ("fits", fits),
+    )
+
+
+def with_choice(filters: "Filters", name: str, value: str) -> str:
+    """The words of the filters with one chip set to a value."""
+    from explorer.inspection.filter_words import format_filters, parse_filters
+
+    cleared = {
+        "sort": lambda: replace(filters, sort="trending"),
+        "task": lambda: replace(filters, task=""),
+        "license": lambda: replace(filters, license="", allows=()),
+        "fits": lambda: replace(filters, verdict=None),
+    }[name]()
+    if value == "any":
+        return format_filters(cleared)
+    word = value if name == "fits" else f"{name}:{value}"
+    return format_filters(parse_filters(f"{format_filters(cleared)} {word}"))

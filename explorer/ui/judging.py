@@ -1,6 +1,6 @@
 """Verdicts of listed models, made in a thread for the rows that are looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from textual.cache import LRUCache
@@ -53,11 +53,48 @@ class Verdicts:
         taken = [self._waiting.pop(key) for key in list(self._waiting)[:AT_ONCE]]
         return tuple(self._described.get(listing.id) or listing for listing in taken)
 
-    def add(self, rows: "Sequence[Row]") -> None:
-        """Remember rows that were judged."""
+    def add(self, rows: "Iterable[Row]") -> None:
+        """Remember rows that were described, with their verdicts if they have been judged."""
         for row in rows:
             self._described[row.listing.id] = row
+            if row.answer is not None:
+                self._judged[row.listing.id] = row
+
+    def add_judged(self, rows: "Sequence[Row]") -> None:
+        """Remember rows for which there is nothing more to judge.
+
+        What was refined meanwhile is not put back to what was estimated.
+        """
+        for row in rows:
+            known = self._described.get(row.listing.id)
+            if known is not None and row.estimated and not known.estimated:
+                continue
+            self._described[row.listing.id] = row
             self._judged[row.listing.id] = row
+
+    def known(self, listings: "Sequence[Listing]") -> "list[Row | Listing]":
+        """The judged rows, or what is known of them, in the same order."""
+        return [self._judged.get(one.id) or self._described.get(one.id) or one for one in listings]
+
+
+def order(
+    rows: "Sequence[Row | Listing]",
+    machine: Machine | None,
+    scenario: Scenario,
+    column: str,
+    descending: bool,
+) -> "list[Row]":
+    """Rows in the order of a column, judged first where they are not. Runs in a thread."""
+    from explorer.inspection import describe
+    from explorer.inspection.ordering import order_rows
+
+    described = [describe(row) if isinstance(row, Listing) else row for row in rows]
+    if machine is not None and column in {"best", "speed"}:
+        described = [
+            row if row.answer is not None else judge((row,), machine, scenario)[0]
+            for row in described
+        ]
+    return order_rows(described, column, descending=descending)
 
 
 def judge(

@@ -1,6 +1,7 @@
 """The listing as a table: its columns, and how one judged row looks."""
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -9,23 +10,35 @@ from explorer.hub.source import Listing
 from explorer.ui.text import fit_end
 from explorer.ui.verdicts import LOOKS
 from explorer.ui.widgets.columns import Cell, Column, Run
-from explorer.units import age, count, memory, speed, tokens
+from explorer.units import age, count, file_size, memory, speed, tokens
 
 if TYPE_CHECKING:
     from explorer.inspection import Row
 
 COLUMNS = (
-    Column("model", "Model", 27, flex=4, most=60, cut="first", sortable=False),
-    Column("params", "Params", 6, align="right", drop=1, sortable=False),
-    Column("active", "Active", 6, align="right", drop=5, sortable=False),
-    Column("context", "Context", 7, align="right", drop=4, sortable=False),
-    Column("license", "License", 10, drop=3, flex=1, most=18, sortable=False),
-    Column("best", "Best here", 19, sortable=False),
-    Column("speed", "Speed", 7, align="right", drop=2, sortable=False),
+    Column("model", "Model", 27, flex=4, most=60, cut="first"),
+    Column("params", "Params", 7, align="right", drop=1),
+    Column("active", "Active", 7, align="right", drop=5),
+    Column("context", "Context", 8, align="right", drop=4),
+    Column("license", "License", 10, drop=3, flex=1, most=18),
+    Column("best", "Best here", 19),
+    Column("speed", "Speed", 7, align="right", drop=2),
     Column("downloads", "Downloads", 10, align="right", drop=6),
-    Column("updated", "Updated", 7, align="right", drop=7),
-    Column("task", "Task", 18, drop=8, flex=1, most=28, sortable=False),
+    Column("updated", "Updated", 8, align="right", drop=7),
+    Column("task", "Task", 18, drop=8, flex=1, most=28),
 )
+CREATED_COLUMNS = tuple(
+    replace(column, key="created", label="Created") if column.key == "updated" else column
+    for column in COLUMNS
+)
+"""For a source that knows of no model when it was updated."""
+LOCAL_COLUMNS = tuple(
+    replace(column, key="size", label="On disk") if column.key == "downloads" else column
+    for column in COLUMNS
+)
+"""For models on disk, which nobody counts the downloads of."""
+HUB_SORTS = frozenset({"downloads", "updated", "created"})
+"""Columns that hubs sort by."""
 DENSE_SHARE = 0.75
 """Of its parameters that a token passes through in a model without experts, embeddings aside."""
 Look: TypeAlias = "Callable[[Listing], Row | None]"
@@ -39,6 +52,7 @@ class JudgedRows:
         self.listings = listings
         self._look = look
         self._now = now
+        self._dated = is_dated(listings)
 
     def __len__(self) -> int:
         return len(self.listings)
@@ -46,7 +60,7 @@ class JudgedRows:
     def row(self, index: int) -> Sequence[Cell]:
         """Cells of one model; without a verdict what depends on it is left open."""
         listing = self.listings[index]
-        return cells(listing, self._look(listing), self._now)
+        return cells(listing, self._look(listing), self._now, dated=self._dated)
 
     def key(self, index: int) -> Hashable:
         """The model's id."""
@@ -57,7 +71,16 @@ class JudgedRows:
         return next((i for i, listing in enumerate(self.listings) if listing.id == key), None)
 
 
-def cells(listing: Listing, row: "Row | None", now: datetime) -> tuple[Cell, ...]:
+def popularity(listing: Listing) -> str:
+    """Downloads; of a model on disk, which has none, what it takes there."""
+    if listing.downloads is None and listing.size_bytes is not None:
+        return file_size(listing.size_bytes)
+    return count(listing.downloads)
+
+
+def cells(
+    listing: Listing, row: "Row | None", now: datetime, *, dated: bool = True
+) -> tuple[Cell, ...]:
     """One model, in the order of COLUMNS. Before it is judged, what the hub says stands alone."""
     figures: tuple[Cell, ...] = (quiet(count(listing.parameters)), "", "", listing.license or "?")
     here: tuple[Cell, Cell] = (Run("…", "dim"), "")
@@ -73,10 +96,23 @@ def cells(listing: Listing, row: "Row | None", now: datetime) -> tuple[Cell, ...
         name(listing.id),
         *figures,
         *here,
-        quiet(count(listing.downloads)),
-        quiet(age(listing.updated, now)),
+        quiet(popularity(listing)),
+        quiet(age(listing.updated if dated else listing.created, now)),
         Run(listing.task or "", "dim"),
     )
+
+
+def columns_for(listings: Sequence[Listing]) -> tuple[Column, ...]:
+    """The columns that are true for these rows: what a source never says has no heading."""
+    counted = any(listing.downloads is not None for listing in listings)
+    if not counted and any(listing.size_bytes is not None for listing in listings):
+        return LOCAL_COLUMNS
+    return COLUMNS if is_dated(listings) or not listings else CREATED_COLUMNS
+
+
+def is_dated(listings: Sequence[Listing]) -> bool:
+    """Whether the source knows when models were updated, rather than created alone."""
+    return any(listing.updated is not None for listing in listings)
 
 
 def name(model_id: str) -> tuple[Run, ...]:

@@ -29,6 +29,14 @@ class ToggleMark(Message):
 
 
 @dataclass
+class DiffModels(Message):
+    """Hold the tensors of two models against each other."""
+
+    first: ModelRef
+    second: ModelRef
+
+
+@dataclass
 class SourceAnswered(Message):
     """The source gave something: its title may tell now where that came from."""
 

@@ -1,6 +1,7 @@
 """What the app is given to work with, so that it runs on the hub, the snapshot or a test's values alike."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -30,5 +31,7 @@ class Session:
     model: ModelRef | None = None
     """Opened at once, where the person named one."""
     now: Callable[[], datetime] = utc_now
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    """Waits as long as the hub asks for."""
     pause_seconds: float = 0.25
     """How long typing must rest before it searches."""

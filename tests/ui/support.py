@@ -67,7 +67,9 @@ async def settled(pilot: Pilot[None]) -> None:
     for _ in range(200):
         await pilot.pause()
         busy = [worker for worker in pilot.app.workers if worker.group not in WAITING]
-        if not busy:
+        screen = pilot.app.screen_stack[0]
+        refining = isinstance(screen, ModelsScreen) and screen.refining
+        if not busy and not refining:
             break
         with suppress(WorkerCancelled):
             await pilot.app.workers.wait_for_complete(busy)
@@ -75,7 +77,7 @@ async def settled(pilot: Pilot[None]) -> None:
         await pilot.pause()
 
 
-WAITING = {"listing", "choosing", "context"}
+WAITING = {"listing", "refining", "choosing", "context"}
 """Workers that rest until the person scrolls or chooses."""
 
 

@@ -1,13 +1,15 @@
 """The main screen: search, filters, the listing, and a preview of the row under the cursor."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.getters import query_one
 from textual.message import Message
@@ -16,33 +18,30 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 from textual.worker import Worker, WorkerState
 
-from explorer.errors import ExplorerError
+from explorer.errors import ExplorerError, UsageError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
-from explorer.hub.source import Listing, ModelRef, Page, Query, Sort, Source
+from explorer.hub.source import Listing, ModelRef, Source
 from explorer.ui.composed import is_composed
-from explorer.ui.filters import CHOICES
-from explorer.ui.judging import Verdicts, judge
-from explorer.ui.listed import FITS, Listed
-from explorer.ui.listing import COLUMNS, JudgedRows
-from explorer.ui.messages import OpenModel, SourceAnswered, own_fault
+from explorer.ui.filters import CHOICES, WORDS
+from explorer.ui.judging import Verdicts, judge, order
+from explorer.ui.listed import Listed
+from explorer.ui.listing import COLUMNS, HUB_SORTS, JudgedRows, columns_for
+from explorer.ui.listing_keys import LISTING_KEYS
+from explorer.ui.messages import DiffModels, OpenModel, SourceAnswered, ToggleMark, own_fault
+from explorer.ui.searching import Pages, begin, chips, words_of, words_with
 from explorer.ui.session import Session
 from explorer.ui.widgets.chips import Chips
 from explorer.ui.widgets.preview import Preview
 from explorer.ui.widgets.status import State, Status
 from explorer.ui.widgets.table import VirtualTable
 from explorer.ui.widgets.title import Title
+from explorer.units import seconds
 
 if TYPE_CHECKING:
     from explorer.inspection import Row
-
-SORTS: dict[str, Sort] = {
-    "trending": "trending",
-    "downloads": "downloads",
-    "likes": "likes",
-    "updated": "updated",
-    "created": "created",
-}
+    from explorer.inspection.refine import Refiner
+    from explorer.inspection.searching import Found
 
 
 class ModelsScreen(Screen[None]):
@@ -55,48 +54,20 @@ class ModelsScreen(Screen[None]):
     the chosen context, the memory it takes and the speed to expect.
 
     `●` fits  `◐` fits under the reserve  `○` partly on the host  `×` too large  `≈` estimated
+
+    The search takes words of a name and filters: `params:7B..32B` `fits` `speed:>=20`
+    `context:>=128k` `license:commercial` `format:gguf` `gated:no` `lang:de` `updated:90d`;
+    `+` lists them all. `space` marks models to compare, `d` compares the tensors of two.
     """
     AUTO_FOCUS = "#models"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "slash", "search", "Search", id="models.search", tooltip="Look for a model by name"
-        ),
-        Binding("s", "choose('sort')", "Sort", id="models.sort", tooltip="Order of the listing"),
-        Binding(
-            "f",
-            "choose('fits')",
-            "Fits",
-            show=False,
-            id="models.fits",
-            tooltip="Only what runs here",
-        ),
-        Binding(
-            "t", "choose('task')", "Task", show=False, id="models.task", tooltip="Only one task"
-        ),
-        Binding(
-            "l",
-            "choose('license')",
-            "License",
-            show=False,
-            id="models.license",
-            tooltip="Only one license",
-        ),
-        Binding("r", "reload", "Reload", show=False, id="models.reload", tooltip="List again"),
-        Binding(
-            "escape",
-            "leave_search",
-            "List",
-            show=False,
-            id="models.list",
-            tooltip="Back to the list",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = LISTING_KEYS
 
     machine: reactive[Machine | None] = reactive(None)
     scenario: reactive[Scenario] = reactive(Scenario)
     source: reactive[Source | None] = reactive(None)
     source_title: reactive[str] = reactive("")
     source_error: reactive[ExplorerError | None] = reactive(None)
+    marked: reactive[tuple[ModelRef, ...]] = reactive(())
     listed: reactive[Listed] = reactive(Listed)
 
     table = query_one("#models", VirtualTable)
@@ -104,12 +75,10 @@ class ModelsScreen(Screen[None]):
 
     @dataclass
     class PageArrived(Message):
-        """The source gave a page."""
+        """The source gave a page, or asks to slow down."""
 
         number: int
-        page: Page
-        kept: tuple[Listing, ...]
-        """The rows that pass the fits filter."""
+        found: "Found"
 
     @dataclass
     class ListingFailed(Message):
@@ -125,6 +94,13 @@ class ModelsScreen(Screen[None]):
         stamp: int
         rows: "tuple[Row, ...]"
 
+    @dataclass
+    class RowsOrdered(Message):
+        """The rows of a listing in the order of a column."""
+
+        listed: Listed
+        rows: tuple[Listing, ...]
+
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]
@@ -133,8 +109,10 @@ class ModelsScreen(Screen[None]):
         self._verdicts = Verdicts()
         self._stamp = 0
         self._judging = False
-        self._wanted = asyncio.Event()
-        self.set_reactive(ModelsScreen.listed, Listed(session.query))
+        self._pages: Pages | None = None
+        self._refiner: Refiner | None = None
+        self._seen: dict[str, Row] = {}
+        self.set_reactive(ModelsScreen.listed, Listed(words_of(session.query)))
 
     def compose(self) -> ComposeResult:
         """Title, search and filters, the listing, the preview, the status line."""
@@ -143,15 +121,13 @@ class ModelsScreen(Screen[None]):
         )
         with Horizontal(id="query"):
             yield Input(
-                self._session.query.text,
-                placeholder="press / and type to search",
+                self.listed.words,
+                placeholder="press / for a name, + for filters: params:7B..32B fits",
                 id="search",
                 compact=True,
-                max_length=200,
+                max_length=500,
             )
-            chips = Chips()
-            chips.chips = self._filters()
-            yield chips
+            yield Chips()
         yield VirtualTable(COLUMNS, empty=self.listed.nothing, widget_id="models")
         yield Preview()
         yield Status()
@@ -160,13 +136,16 @@ class ModelsScreen(Screen[None]):
     def on_mount(self) -> None:
         """Show the filters and what the list waits for."""
         self.call_after_refresh(self._show)
+        self.set_interval(1.0, self._tick)
 
     # What came from above
 
     def watch_source(self, source: Source | None) -> None:
         """A source was opened: list from it."""
         if source is not None:
-            self._list(self.listed.query, self.listed.fits)
+            self._verdicts = Verdicts()
+            self._refine(source)
+            self._list(self.listed.words)
 
     def watch_source_error(self) -> None:
         """The source could not be opened: say so."""
@@ -181,95 +160,116 @@ class ModelsScreen(Screen[None]):
         """Another context: the same."""
         self._judge_anew()
 
+    def watch_marked(self, marked: tuple[ModelRef, ...]) -> None:
+        """Show which rows are marked."""
+        if is_composed(self):
+            self.table.marked = frozenset(ref.id for ref in marked)
+            self._show_status()
+
     def _judge_anew(self) -> None:
         self._verdicts.forget_verdicts()
         self._stamp += 1
         if self.machine is None:
             return
-        if self.listed.fits != "any" and self.source is not None:
-            self._list(self.listed.query, self.listed.fits)
+        asks_machine = self._pages is not None and self._pages.asks_machine
+        if self.source is not None and asks_machine:
+            self._list(self.listed.words)
         else:
             self._show()
 
-    def watch_listed(self) -> None:
+    # Showing
+
+    def watch_listed(self, before: Listed, after: Listed) -> None:
         """Another page, another search, an error."""
         self._show()
+        if after.order[0] and (before.rows is not after.rows or before.order != after.order):
+            self._order(after)
 
     def _show(self) -> None:
         """Bring the widgets in line with what has been listed."""
         if not is_composed(self):
             return
         listed = self.listed
-        query = listed.query
-        self.query_one(Chips).chips = self._filters()
-        busy = "opening the source" if self.source is None else "listing"
-        self.query_one(Status).state = State(
-            text=listed.account,
-            busy=busy if listed.busy else "",
-            age_seconds=listed.age_seconds,
-            error=listed.error,
-        )
+        self.query_one(Chips).chips = chips(listed.words)
+        self._show_status()
         self.table.show_empty(listed.nothing)
-        self.table.sorted_by = (query.sort, True)
-        self.table.rows = JudgedRows(listed.rows, self._look, self._session.now())
+        shown = dict(chips(listed.words))
+        self.table.sorted_by = listed.order if listed.order[0] else (shown.get("sort", ""), True)
+        self.table.set_columns(columns_for(listed.rows))
+        self.table.rows = JudgedRows(listed.shown, self._look, self._session.now())
         self._preview()
 
-    def _filters(self) -> tuple[tuple[str, str], ...]:
-        """The filters with their present values."""
+    def _show_status(self) -> None:
         listed = self.listed
-        return (
-            ("sort", listed.query.sort),
-            ("task", listed.query.task or "any"),
-            ("license", listed.license),
-            ("fits", listed.fits),
+        busy = ("opening the source" if self.source is None else "listing") if listed.busy else ""
+        text = [listed.account] if listed.account else []
+        if listed.resumes_at is not None:
+            left = max(listed.resumes_at - monotonic(), 0.0)
+            busy = f"the hub asks to slow down: goes on in {seconds(left)}"
+        if self._refiner is not None and self._refiner.state.resumes_in_seconds:
+            text.append(f"≈ are made exact in {seconds(self._refiner.state.resumes_in_seconds)}")
+        if self.marked:
+            pair = ", d compares their tensors" if len(self.marked) == 2 else ""
+            text.append(f"{len(self.marked)} marked{pair}")
+        self.query_one(Status).state = State(
+            text="  ·  ".join(text), busy=busy, age_seconds=listed.age_seconds, error=listed.error
         )
+
+    def _tick(self) -> None:
+        """Waiting has an end that comes nearer."""
+        if is_composed(self):
+            self._show_status()
 
     # Listing
 
-    def _list(self, query: Query, fits: str, pause_seconds: float = 0.0) -> None:
+    def _list(self, words: str, pause_seconds: float = 0.0) -> None:
         """Begin a search; the rows of the older one stay until its first page is there."""
-        self.listed = self.listed.search(query, fits)
-        if self.source is not None:
-            self._fetch(self.source, query, self.listed.number, pause_seconds)
+        if self.source is None:
+            self.listed = self.listed.search(words)
+            return
+        try:
+            pages = begin(
+                words, self.source, self.machine, self.scenario, self._session, self._refiner
+            )
+        except UsageError as error:  # a filter that is not typed to its end
+            self.listed = self.listed.search(words).fail(error)
+            self.workers.cancel_group(self, "listing")
+            return
+        self.listed = self.listed.search(words)
+        self._pages = pages
+        self._fetch(pages, self.listed.number, pause_seconds)
 
     @work(exclusive=True, group="listing", exit_on_error=False)
-    async def _fetch(self, source: Source, query: Query, number: int, pause_seconds: float) -> None:
+    async def _fetch(self, pages: Pages, number: int, pause_seconds: float) -> None:
         """Post a page at a time, each when it is wanted."""
         await asyncio.sleep(pause_seconds)
-        wanted = self._wanted = asyncio.Event()
-        pages = source.search(query)
         try:
-            async for page in pages:
-                kept = await asyncio.to_thread(self._matching, page.rows)
-                self.post_message(self.PageArrived(number, page, kept))
-                await wanted.wait()
-                wanted.clear()
+            async with aclosing(pages.found) as arriving:
+                async for found in arriving:
+                    self.post_message(self.PageArrived(number, found))
+                    if found.account.resumes_in_seconds is None:
+                        await pages.wanted.wait()
+                        pages.wanted.clear()
         except ExplorerError as error:
             self.post_message(self.ListingFailed(number, error))
-        finally:
-            if isinstance(pages, AsyncGenerator):
-                await pages.aclose()
 
     @on(PageArrived)
     def _add_page(self, message: PageArrived) -> None:
         """Rows of the present search go below; its first page replaces an older listing."""
-        if message.number != self.listed.number:
+        if message.number != self.listed.number or self._pages is None:
             return
         self.post_message(SourceAnswered())
+        account = message.found.account
+        if account.resumes_in_seconds is not None:
+            self.listed = self.listed.wait(monotonic() + account.resumes_in_seconds)
+            return
         if not self.listed.begun:
             self.table.restart()
-        wanted = 2 * self.table.page_rows
-        self.listed = self.listed.add(message.page, message.kept, wanted)
+        self._verdicts.add(message.found.rows)
+        came = tuple(row.listing for row in message.found.rows)
+        self.listed = self.listed.add(came, account, 2 * self.table.page_rows)
         if self.listed.busy:
-            self._wanted.set()
-
-    def _matching(self, rows: tuple[Listing, ...]) -> tuple[Listing, ...]:
-        """The rows that pass the fits filter. Runs in a thread."""
-        allowed = FITS[self.listed.fits]
-        if self.listed.fits == "any" or self.machine is None:
-            return rows
-        judged = judge(rows, self.machine, self.scenario)
-        return tuple(row.listing for row in judged if row.answer and row.answer.verdict in allowed)
+            self._pages.wanted.set()
 
     @on(ListingFailed)
     def _note_failure(self, message: ListingFailed) -> None:
@@ -280,9 +280,16 @@ class ModelsScreen(Screen[None]):
     @on(VirtualTable.NeedsMore, "#models")
     def _want_more(self) -> None:
         """The end of the list is near: let the next page come."""
-        if self.listed.more and not self.listed.busy:
-            self.listed = replace(self.listed, busy=True)
-            self._wanted.set()
+        if self.listed.more and not self.listed.busy and self._pages is not None:
+            self.listed = self.listed.go_on()
+            self._pages.wanted.set()
+
+    def action_stop(self) -> None:
+        """Look for no more rows, or go on where it was stopped."""
+        if self.listed.busy and self.listed.begun:
+            self.listed = self.listed.stop()
+        else:
+            self._want_more()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A fault of the program's own is told like any other, and the screen stays."""
@@ -297,6 +304,10 @@ class ModelsScreen(Screen[None]):
         if row is None and self.machine is not None and not self._judging:
             self._judging = True
             self.call_later(self._judge_rows)
+        if row is not None and row.estimated:
+            if not self._seen:
+                self.call_later(self._refine_seen)
+            self._seen[listing.id] = row
         return row
 
     @work(group="judging", exit_on_error=False)
@@ -314,24 +325,101 @@ class ModelsScreen(Screen[None]):
     def _add_verdicts(self, message: RowsJudged) -> None:
         """Fill in the verdicts, unless they are for another machine than the present one."""
         if message.stamp == self._stamp:
-            self._verdicts.add(message.rows)
+            self._verdicts.add_judged(message.rows)
             self.table.repaint_rows()
             self._preview()
+
+    @property
+    def refining(self) -> bool:
+        """Estimated rows are being made exact at this moment."""
+        state = self._refiner.state if self._refiner is not None else None
+        if state is None:
+            return False
+        return bool(
+            self._seen or state.in_flight or (state.waiting and not state.resumes_in_seconds)
+        )
+
+    def _refine_seen(self) -> None:
+        """The estimated rows in view are the next to be made exact."""
+        seen, self._seen = tuple(self._seen.values()), {}
+        if self._refiner is not None:
+            self._refiner.look_at(seen)
+
+    @work(group="refining", exclusive=True, exit_on_error=False)
+    async def _refine(self, source: Source) -> None:
+        """Post rows as their configurations arrive, judged like the others."""
+        from explorer.inspection.refine import Refiner  # loaded with the first listing
+
+        refiner = self._refiner = Refiner(source)
+        try:
+            async with aclosing(refiner.rows()) as rows:
+                async for row in rows:
+                    stamp, machine = self._stamp, self.machine
+                    if machine is not None:
+                        judged = await asyncio.to_thread(judge, (row,), machine, self.scenario)
+                        self.post_message(self.RowsJudged(stamp, judged))
+        finally:
+            refiner.close()
+
+    # Order of the rows that are loaded
+
+    @work(group="ordering", exclusive=True, exit_on_error=False)
+    async def _order(self, listed: Listed) -> None:
+        """Order in a thread: rows that were never looked at have to be judged for that."""
+        rows = self._verdicts.known(listed.rows)
+        ordered = await asyncio.to_thread(order, rows, self.machine, self.scenario, *listed.order)
+        self.post_message(self.RowsOrdered(listed, tuple(row.listing for row in ordered)))
+
+    @on(RowsOrdered)
+    def _take_order(self, message: RowsOrdered) -> None:
+        if (message.listed.rows, message.listed.order) == (self.listed.rows, self.listed.order):
+            self.listed = self.listed.arranged(message.rows)
+
+    @on(VirtualTable.HeaderClicked, "#models")
+    def _sort_by(self, message: VirtualTable.HeaderClicked) -> None:
+        """A heading was clicked: the hub sorts by it if it can, otherwise the rows that are loaded."""
+        self._sort(message.column)
+
+    def _sort(self, column: str) -> None:
+        if column in HUB_SORTS:
+            self._apply("sort", column)
+        else:
+            self.listed = self.listed.ordered_by(column)
 
     # The row under the cursor
 
     @on(VirtualTable.Highlighted, "#models")
     def _preview(self) -> None:
         """Show more of the row the cursor came to."""
-        rows = self.listed.rows
-        at = min(self.table.cursor, len(rows) - 1)
-        self.query_one(Preview).row = self._look(rows[at]) if rows else None
+        here = self._here()
+        self.query_one(Preview).row = self._look(here) if here else None
+
+    def _here(self) -> Listing | None:
+        rows = self.listed.shown
+        return rows[min(self.table.cursor, len(rows) - 1)] if rows else None
 
     @on(VirtualTable.Selected, "#models")
     def _open(self, message: VirtualTable.Selected) -> None:
         """Look into a model."""
-        listing = self.listed.rows[message.index]
-        self.post_message(OpenModel(ModelRef(listing.id)))
+        self.post_message(OpenModel(ModelRef(self.listed.shown[message.index].id)))
+
+    def action_mark(self) -> None:
+        """Mark the row for a comparison, or take the mark away, and go to the next."""
+        here = self._here()
+        if here is not None:
+            self.post_message(ToggleMark(ModelRef(here.id)))
+            self.table.cursor += 1
+
+    def action_diff(self) -> None:
+        """Hold the marked pair against each other, or the marked model against the row."""
+        here = self._here()
+        pair = list(self.marked[:2])
+        if len(pair) == 1 and here is not None and here.id != pair[0].id:
+            pair.append(ModelRef(here.id))
+        if len(pair) == 2:
+            self.post_message(DiffModels(*pair))
+        else:
+            self.notify("mark two models with space first", markup=False, timeout=3)
 
     # Search and filters
 
@@ -348,26 +436,19 @@ class ModelsScreen(Screen[None]):
 
     def action_reload(self) -> None:
         """Ask the source again."""
-        self._list(self.listed.query, self.listed.fits)
+        self._list(self.listed.words)
 
     @on(Input.Changed, "#search")
     def _type(self, event: Input.Changed) -> None:
         """Search once typing rests; the older search is cancelled."""
-        text = event.value.strip()
-        if text != self.listed.query.text:
-            query = replace(self.listed.query, text=text)
-            self._list(query, self.listed.fits, self._session.pause_seconds)
+        words = event.value.strip()
+        if words != self.listed.words:
+            self._list(words, self._session.pause_seconds if self.search.has_focus else 0.0)
 
     @on(Input.Submitted, "#search")
     def _leave_for_list(self) -> None:
         """Enter goes on to the rows that were found."""
         self.table.focus()
-
-    @on(VirtualTable.HeaderClicked, "#models")
-    def _sort_by(self, message: VirtualTable.HeaderClicked) -> None:
-        """A heading that the source can sort by was clicked."""
-        if message.column in SORTS:
-            self._apply("sort", message.column)
 
     @on(Chips.Pressed)
     def _press(self, message: Chips.Pressed) -> None:
@@ -377,26 +458,40 @@ class ModelsScreen(Screen[None]):
     @work(group="choosing", exclusive=True)
     async def action_choose(self, name: str) -> None:
         """Let the person choose a value of one filter."""
-        from explorer.ui.screens.choose import Choice, ChooseScreen  # loaded when first needed
-
-        current = dict(self._filters())
         title, values = CHOICES[name]
-        choices = [Choice(value, label) for value, label in values.items()]
-        value = await self.app.push_screen_wait(ChooseScreen(title, choices, current[name]))
+        current = dict(chips(self.listed.words)).get(name, "any")
+        value = await self._ask(title, list(values.items()), current)
         if value is not None:
             self._apply(name, value)
 
+    @work(group="choosing", exclusive=True)
+    async def action_add_filter(self) -> None:
+        """Let the person pick a filter, and finish it in the search line."""
+        width = max(map(len, WORDS)) + 2
+        choices = [(word, f"{word:<{width}}{what}") for word, what in WORDS.items()]
+        word = await self._ask("Narrow the listing", choices, "")
+        if word is not None:
+            value = f"{self.search.value} {word}".strip()
+            self.search.value = value
+            self.search.focus()
+
+    @work(group="choosing", exclusive=True)
+    async def action_order(self) -> None:
+        """Let the person choose a column that the loaded rows are ordered by."""
+        choices = [(column.key, column.label) for column in columns_for(self.listed.rows)]
+        column = await self._ask("Order the rows by", choices, self.listed.order[0])
+        if column is not None:
+            self._sort(column)
+
+    async def _ask(
+        self, title: str, choices: Sequence[tuple[str, str]], current: str
+    ) -> str | None:
+        from explorer.ui.screens.choose import Choice, ChooseScreen  # loaded when first needed
+
+        offered = [Choice(value, label) for value, label in choices]
+        return await self.app.push_screen_wait(ChooseScreen(title, offered, current))
+
     def _apply(self, name: str, value: str) -> None:
-        """List again with one filter changed."""
-        query, fits = self.listed.query, self.listed.fits
-        chosen = None if value == "any" else value
-        if name == "sort":
-            query = replace(query, sort=SORTS[value])
-        elif name == "task":
-            query = replace(query, task=chosen)
-        elif name == "license":
-            others = tuple(tag for tag in query.tags if not tag.startswith("license:"))
-            query = replace(query, tags=(*others, f"license:{chosen}") if chosen else others)
-        else:
-            fits = value
-        self._list(query, fits)
+        """List again with one filter changed: the search line says what is asked."""
+        self.listed = self.listed.ordered_by("")
+        self.search.value = words_with(self.listed.words, name, value)

@@ -84,6 +84,8 @@ class VirtualTable(ScrollView, can_focus=True):
     cursor: reactive[int] = reactive(0, init=False, repaint=False)
     sorted_by: reactive[tuple[str, bool]] = reactive(("", False), init=False)
     """Key of the column the rows are in the order of, and whether that is descending."""
+    marked: reactive[frozenset[Hashable]] = reactive(frozenset(), init=False)
+    """Keys of the rows with a mark at their margin."""
     hovered: reactive[int | None] = reactive(None, init=False, repaint=False)
 
     @dataclass
@@ -205,6 +207,10 @@ class VirtualTable(ScrollView, can_focus=True):
         self._refresh_row(after)
         self._announce()
         self._ask_for_more()
+
+    def watch_marked(self) -> None:
+        """Paint the margins anew."""
+        self.repaint_rows()
 
     def watch_hovered(self, before: int | None, after: int | None) -> None:
         """Repaint the lines the pointer left and came to."""
@@ -356,7 +362,11 @@ class VirtualTable(ScrollView, can_focus=True):
     def _row_strip(self, index: int, under_cursor: bool, hovered: bool) -> Strip:
         state = ("cursor",) if under_cursor else ("hover",) if hovered else ()
         cells = self.rows.row(index)
-        segments = [Segment("▌ " if under_cursor else " " * MARK_CELLS, self._style(*state))]
+        mark = "◆" if self.marked and self.rows.key(index) in self.marked else " "
+        segments = [
+            Segment("▌" if under_cursor else " ", self._style(*state)),
+            Segment(mark, self._style(*state, "accent")),
+        ]
         for placed in self.placed:
             segments += self._segments(cells[placed.cell], placed, state)
         return Strip(segments).adjust_cell_length(self.size.width, self._style(*state))
