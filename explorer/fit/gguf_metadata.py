@@ -23,10 +23,14 @@ PERIOD = {
     "llama4": 4, "olmo2": 4, "plamo3": 8, "smallthinker": 4, "afmoe": 4,
 }  # fmt: skip
 """Every so many layers one attends to everything."""
-LISTED_WINDOWS = frozenset({"gemma4", "mimo2", "step35", "laguna", "exaone4", "modern-bert"})
+LISTED_WINDOWS = frozenset(
+    {"gemma4", "mimo2", "step35", "laguna", "exaone4", "mellum", "modern-bert"}
+)
 """Families whose window applies where the file lists it."""
 HYBRID_BY_INTERVAL = frozenset({"qwen3next", "qwen35", "qwen35moe"})
 PARALLEL = frozenset({"falcon-h1"})
+GEMMA_3N_OWNERS = 20
+"""Of Gemma 3n's layers the first so many own their cache."""
 MAMBA1 = frozenset({"mamba", "jamba"})
 MAMBA2 = frozenset(
     {"mamba2", "granitehybrid", "nemotron_h", "nemotron_h_moe", "falcon-h1", "plamo2"}
@@ -35,7 +39,8 @@ RWKV_SHIFTS = {"rwkv6": 2, "rwkv6qwen2": 1, "rwkv7": 2, "arwkv7": 1}
 _FULL_ATTENTION = frozenset({
     "apertus", "arcee", "arctic", "baichuan", "bailingmoe", "bailingmoe2", "bitnet", "bloom", "chameleon",
     "chatglm", "codeshell", "cogvlm", "command-r", "dbrx", "deci", "deepseek", "deepseek2",
-    "deepseek2-ocr", "dots1", "dream", "ernie4_5", "ernie4_5-moe", "exaone", "falcon", "gemma", "glm-dsa",
+    "deepseek2-ocr", "deepseek32", "dots1", "dream", "ernie4_5", "ernie4_5-moe", "exaone",
+    "falcon", "gemma", "glm-dsa",
     "glm4", "glm4moe", "gpt2", "gptj", "gptneox", "granite", "granitemoe", "grok", "grovemoe",
     "hunyuan-dense", "hunyuan-moe", "internlm2", "jais", "llada", "llada-moe", "llama", "llama-embed",
     "maincoder", "minicpm", "minicpm3", "minimax-m2", "mistral3", "mistral4", "mpt", "nemotron", "olmo",
@@ -117,7 +122,8 @@ def _mixers(fields: Fields, arch: str, hidden: int, count: int) -> list[Layer]:
     state = (
         _state(fields, arch, hidden, max(heads, default=0)) if any(recurs) else State(0, 0, 0, 0)
     )
-    owners = count - fields.number("attention.shared_kv_layers")
+    own = min(GEMMA_3N_OWNERS, count) if arch == "gemma3n" else count
+    owners = count - fields.number("attention.shared_kv_layers", default=count - own)
     found = []
     for index in range(count):
         if recurs[index] and arch not in PARALLEL:
@@ -140,8 +146,9 @@ def _attention(
     fields: Fields, arch: str, hidden: int, heads: tuple[int, int], *, slides: bool
 ) -> Layer:
     """One layer's attention; ``heads`` are those of the queries and of the keys."""
-    width = fields.number("attention.key_length", default=hidden // max(heads[0], 1))
-    value_width = fields.number("attention.value_length", default=width)
+    even = hidden // max(heads[0], 1)
+    width = fields.number("attention.key_length", default=even)
+    value_width = fields.number("attention.value_length", default=even)
     if arch in ENCODERS:
         return Layer(Mixer.NONE, *heads, width, value_width)
     if "attention.key_length_mla" in fields:
@@ -241,6 +248,8 @@ def _state(fields: Fields, arch: str, hidden: int, heads: int) -> State:
 def _feed_forwards(fields: Fields, arch: str, count: int) -> list[tuple[int, int, int, int, int]]:
     """Dense width, experts, experts used, width of an expert and of the shared ones, a layer."""
     dense = fields.per_layer("feed_forward_length", layers=count)
+    if arch == "qwen":  # the width of gate and up together
+        dense = tuple(width // 2 for width in dense)
     experts = fields.number("expert_count")
     if not experts:
         return [(width, 0, 0, 0, 0) for width in dense]

@@ -11,8 +11,9 @@ from explorer.fit.architecture import Layer, Mixer
 from explorer.fit.llama_cpp.allocator import Graph
 
 UNGATED = frozenset({
-    "bert", "bloom", "codegen", "falcon", "gpt2", "gpt_bigcode", "gpt_neox", "gptj", "gptneox", "mpt",
-    "nemotron", "nemotron_h", "opt", "phi", "phi2", "roberta", "starcoder", "starcoder2", "xlm-roberta",
+    "apertus", "arcee", "bert", "bloom", "codegen", "codeshell", "falcon", "gpt2", "gpt_bigcode",
+    "gpt_neox", "gptj", "gptneox", "jais2", "mpt", "nemotron", "nemotron_h", "nemotron_h_moe", "opt",
+    "phi", "phi2", "plm", "roberta", "starcoder", "starcoder2", "xlm-roberta",
 })  # fmt: skip
 """Feed-forward parts of one matrix up and one down."""
 GATE_AND_UP_FUSED = frozenset({"phi3", "glm4", "chatglm", "glm"})

@@ -10,13 +10,6 @@ CUDA_ROW_ELEMENTS = 512
 """CUDA pads the last row of a quantized tensor to this many elements."""
 CUDA_ALIGNMENT = 128
 
-NOT_WINDOWED = frozenset({
-    "llama", "mistral", "mistral3", "ministral", "ministral3", "mixtral", "phi3", "phimoe", "phi3small",
-    "qwen2", "qwen2_moe", "qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text", "qwen3",
-    "qwen3_moe", "starcoder2", "minimax", "recurrent_gemma",
-})  # fmt: skip
-"""Model types whose sliding window llama.cpp does not use: every layer keeps the whole context."""
-
 
 def cells(layer: Layer, settings: Settings, *, windowed: bool = True) -> int:
     """Cells a stream of this layer's cache holds; a stream is one sequence, or all when unified.
@@ -34,10 +27,13 @@ def cells(layer: Layer, settings: Settings, *, windowed: bool = True) -> int:
     return padded(min(whole, layer.window_tokens * shared + settings.n_ubatch))
 
 
-def kv_bytes(layer: Layer, settings: Settings, *, windowed: bool = True, cuda: bool = False) -> int:
+def kv_bytes(
+    layer: Layer, settings: Settings, *, windowed: bool = True, cuda: bool = False, widest: int = 0
+) -> int:
     """Bytes of one layer's KV cache over all sequences; 0 for a layer that owns none.
 
-    MLA stores keys only (the latent and the rope part), from which values are a view.
+    MLA stores keys only (the latent and the rope part), from which values are a view. ``widest`` is
+    the least width of the values (``builds.value_width``).
     """
     if not layer.kv_heads or layer.mixer in (Mixer.NONE, Mixer.SHARED):
         return 0
@@ -45,10 +41,18 @@ def kv_bytes(layer: Layer, settings: Settings, *, windowed: bool = True, cuda: b
     rows = cells(layer, settings, windowed=windowed) * streams
     total = _tensor(settings.type_k, layer.kv_heads * layer.head_dim_k, rows, cuda=cuda)
     if layer.mixer is not Mixer.MLA:
-        total += _tensor(settings.type_v, layer.kv_heads * layer.head_dim_v, rows, cuda=cuda)
+        values = max(layer.kv_heads * layer.head_dim_v, widest)
+        total += _tensor(settings.type_v, values, rows, cuda=cuda)
     if layer.indexer_dim:
         total += _tensor(settings.type_k, layer.indexer_dim, rows, cuda=cuda)
     return total
+
+
+def values_only_bytes(settings: Settings, widest: int, *, cuda: bool = False) -> int:
+    """Bytes of the cache of a block that has no attention but is given values as wide as the others'."""
+    streams = 1 if settings.unified else settings.sequences
+    rows = padded(-(-settings.n_ctx // streams)) * streams
+    return _tensor(settings.type_v, widest, rows, cuda=cuda) if widest else 0
 
 
 def _tensor(type_name: str, elements: int, rows: int, *, cuda: bool) -> int:

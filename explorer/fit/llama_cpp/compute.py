@@ -89,7 +89,7 @@ def _compute(
     layers: tuple[Layer, ...], hidden: int, vocabulary: int, model_type: str, settings: Settings,
     windowed: bool,
 ) -> Compute:  # fmt: skip
-    spans = tuple([cells(layer, settings, windowed=windowed) for layer in layers])
+    spans = tuple([_span(layer, settings, windowed=windowed) for layer in layers])
     row = 4 * settings.n_ubatch
     shape = Shape(
         row=row,
@@ -113,6 +113,13 @@ def _compute(
         inputs=sizes.total,
         stream=shape.hidden,
     )
+
+
+def _span(layer: Layer, settings: Settings, *, windowed: bool) -> int:
+    """Tokens a block attends to: those in its cache, or without one those of the micro-batch."""
+    if layer.mixer is Mixer.NONE:
+        return settings.n_ubatch
+    return cells(layer, settings, windowed=windowed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,17 @@
 """What one model needs under llama.cpp, before it is put anywhere: by block and altogether."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
-from explorer.fit.architecture import Architecture, Mixer
-from explorer.fit.llama_cpp.cache import NOT_WINDOWED, kv_bytes, state_bytes
+from explorer.fit.architecture import Architecture, Layer
+from explorer.fit.llama_cpp.builds import (
+    as_run,
+    effective,
+    owns_values_only,
+    value_width,
+    windowed,
+)
+from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes, values_only_bytes
 from explorer.fit.llama_cpp.compute import Compute, compute
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.weight_map import BlockWeights, WeightMap
@@ -26,11 +33,6 @@ class Demand:
     host_output_weights: int
     """The same on a processor alone, where tied embeddings are stored once."""
     compute: Compute
-
-
-def windowed(architecture: Architecture) -> bool:
-    """Whether llama.cpp uses this model's sliding window."""
-    return architecture.model_type not in NOT_WINDOWED
 
 
 def demand(
@@ -58,13 +60,16 @@ def _context(
     architecture: Architecture, settings: Settings, cuda: bool
 ) -> tuple[tuple[int, ...], tuple[int, ...], Compute]:
     """KV cache and state of every block, and the compute buffers: the same in every quantization."""
-    architecture = _as_run(architecture)
-    slides = windowed(architecture)
+    architecture, settings = as_run(architecture), effective(architecture, settings)
+    slides, widest = windowed(architecture), value_width(architecture, settings)
+
+    def caches(layer: Layer) -> int:
+        if owns_values_only(architecture, layer):
+            return values_only_bytes(settings, widest, cuda=cuda)
+        return kv_bytes(layer, settings, windowed=slides, cuda=cuda, widest=widest)
+
     sizes = {
-        id(layer): (
-            kv_bytes(layer, settings, windowed=slides, cuda=cuda),
-            state_bytes(layer, settings),
-        )
+        id(layer): (caches(layer), state_bytes(layer, settings))
         for layer in {id(layer): layer for layer in architecture.layers}.values()
     }
     return (
@@ -72,27 +77,6 @@ def _context(
         tuple([sizes[id(layer)][1] for layer in architecture.layers]),
         compute(architecture, settings, windowed=slides),
     )
-
-
-EXPANDED = frozenset({"minicpm3"})
-"""Model types whose latents llama.cpp expands to a key and a value a head before it caches them."""
-
-
-def _as_run(architecture: Architecture) -> Architecture:
-    """The architecture as llama.cpp builds it."""
-    if architecture.model_type not in EXPANDED:
-        return architecture
-    layers = {
-        layer: replace(
-            layer,
-            mixer=Mixer.FULL,
-            kv_heads=layer.heads,
-            head_dim_k=layer.nope_dim + layer.head_dim_k - layer.head_dim_v,
-            head_dim_v=layer.value_dim or layer.nope_dim,
-        )
-        for layer, _ in architecture.groups
-    }
-    return replace(architecture, layers=tuple([layers[layer] for layer in architecture.layers]))
 
 
 def aligned(blocks: tuple[BlockWeights, ...], layers: int) -> tuple[BlockWeights, ...]:

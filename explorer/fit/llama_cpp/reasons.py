@@ -2,8 +2,8 @@
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.llama_cpp import VERSION
+from explorer.fit.llama_cpp.builds import as_run, effective, value_width, windowed
 from explorer.fit.llama_cpp.cache import cells, kv_bytes
-from explorer.fit.llama_cpp.demand import windowed
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.values import Memory, Plan, Reason
 from explorer.fit.weight_map import WeightMap
@@ -45,10 +45,11 @@ def _weights(weights: WeightMap, total: Memory) -> Reason:
 
 
 def _caches(architecture: Architecture, settings: Settings) -> list[Reason]:
-    slides = windowed(architecture)
+    architecture, settings = as_run(architecture), effective(architecture, settings)
+    slides, widest = windowed(architecture), value_width(architecture, settings)
     found = []
     for layer, count in _owners(architecture):
-        size = kv_bytes(layer, settings, windowed=slides) * count
+        size = kv_bytes(layer, settings, windowed=slides, widest=widest) * count
         rows = cells(layer, settings, windowed=slides)
         streams = 1 if settings.unified else settings.sequences
         found.append(

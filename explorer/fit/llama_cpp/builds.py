@@ -1,0 +1,81 @@
+"""What llama.cpp makes of a model where that differs from what the model says of itself."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.llama_cpp.settings import Settings
+
+NOT_WINDOWED = frozenset({
+    "llama", "mistral", "mistral3", "ministral", "ministral3", "mixtral", "phi3", "phimoe", "phi3small",
+    "qwen2", "qwen2_moe", "qwen2_vl", "qwen2_vl_text", "qwen2_5_vl", "qwen2_5_vl_text", "qwen3",
+    "qwen3_moe", "starcoder2", "minimax", "recurrent_gemma",
+})  # fmt: skip
+"""Model types whose sliding window llama.cpp does not use: every layer keeps the whole context."""
+EXPANDED = frozenset({"minicpm3"})
+"""Model types whose latents llama.cpp expands to a key and a value a head before it caches them."""
+CACHELESS = frozenset({"dream", "llada", "llada-moe", "llada_moe", "rnd1"})
+"""Diffusion language models: all tokens are computed anew at every step (``create_memory``)."""
+WITHOUT_FLASH_ATTENTION = frozenset({"grok", "grok-1"})
+"""Flash attention is forced off (``llama_init_from_model``)."""
+UNFILTERED = frozenset({"deci", "nemotron-nas"})
+"""Blocks without attention own a cache all the same, of the width their heads give it."""
+
+
+def windowed(architecture: Architecture) -> bool:
+    """Whether llama.cpp uses this model's sliding window."""
+    return architecture.model_type.lower() not in NOT_WINDOWED
+
+
+def as_run(architecture: Architecture) -> Architecture:
+    """The architecture as llama.cpp builds it."""
+    kind = architecture.model_type.lower()
+    if kind in EXPANDED:
+        return _replaced(architecture, _expanded)
+    if kind in CACHELESS:
+        return replace(_replaced(architecture, _cacheless), kind="encoder")
+    return architecture
+
+
+def effective(architecture: Architecture, settings: Settings) -> Settings:
+    """The settings llama.cpp ends up with for this model."""
+    if architecture.model_type.lower() in WITHOUT_FLASH_ATTENTION:
+        return replace(settings, flash_attention=False)
+    return settings
+
+
+def value_width(architecture: Architecture, settings: Settings) -> int:
+    """Elements a cell every layer's values take at least.
+
+    Without flash attention values are stored transposed, every layer as wide as the widest
+    (``n_embd_v_gqa_max`` in ``llama-kv-cache.cpp``).
+    """
+    if settings.flash_attention:
+        return 0
+    return max((layer.kv_heads * layer.head_dim_v for layer, _ in architecture.groups), default=0)
+
+
+def owns_values_only(architecture: Architecture, layer: Layer) -> bool:
+    """Whether a block without attention has a cache of values: only where they are as wide as others'."""
+    return layer.mixer is Mixer.NONE and architecture.model_type.lower() in UNFILTERED
+
+
+def _expanded(layer: Layer) -> Layer:
+    if layer.mixer is not Mixer.MLA:
+        return layer
+    return replace(
+        layer,
+        mixer=Mixer.FULL,
+        kv_heads=layer.heads,
+        head_dim_k=layer.nope_dim + layer.head_dim_k - layer.head_dim_v,
+        head_dim_v=layer.value_dim or layer.nope_dim,
+    )
+
+
+def _cacheless(layer: Layer) -> Layer:
+    return replace(layer, mixer=Mixer.NONE, kv_heads=layer.heads)
+
+
+def _replaced(architecture: Architecture, change: Callable[[Layer], Layer]) -> Architecture:
+    layers = {layer: change(layer) for layer, _ in architecture.groups}
+    return replace(architecture, layers=tuple([layers[layer] for layer in architecture.layers]))
