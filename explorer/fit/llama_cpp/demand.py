@@ -17,6 +17,9 @@ from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.weight_map import BlockWeights, WeightMap
 
 
+__all__ = ["Demand", "aligned", "demand", "windowed"]
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
     """Bytes of every part. Blocks are in order; encoder blocks are blocks."""

@@ -5,8 +5,7 @@ from dataclasses import replace
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.llama_cpp import VERSION
-from explorer.fit.llama_cpp.builds import windowed
-from explorer.fit.llama_cpp.demand import Demand, demand
+from explorer.fit.llama_cpp.demand import Demand, demand, windowed
 from explorer.fit.llama_cpp.placement import FIT_MARGIN, place
 from explorer.fit.llama_cpp.reasons import explain
 from explorer.fit.llama_cpp.settings import BLOCK_BYTES, Settings
