@@ -21,7 +21,8 @@ class Most:
     context_tokens: int
     """In the answer's quantization and for its sequences; 0 if it does not run."""
     sequences: int
-    """In the answer's quantization, each with the context asked for; 0 if not one fits."""
+    """In the answer's quantization, each with the context asked for; 0 if not one fits, or if the model
+    has no sequences, as a pipeline of images."""
     quantization: str | None
     """The highest quality that runs with the context and the sequences asked for; None if none does."""
     quantization_verdict: Verdict
@@ -55,7 +56,7 @@ def _sequences(
     architecture: Architecture, options: Sequence[WeightMap], machine: Machine, answer: Answer
 ) -> int:
     """Sequences of the answer's context with no worse a verdict than its own."""
-    if answer.verdict is Verdict.TOO_LARGE:
+    if answer.verdict is Verdict.TOO_LARGE or not architecture.layers:
         return 0
     engine = engine_for(architecture, answer.scenario)
     weights = next(

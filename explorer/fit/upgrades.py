@@ -67,6 +67,8 @@ def _answered(
         wanted = scenario.quantization.lower()
         options = [option for option in options if option.quantization.lower() == wanted]
     answer = best(architecture, options, machine, scenario, explain=False)
+    if not architecture.layers:
+        return answer
     weights = next(
         option for option in options if option.quantization == answer.scenario.quantization
     )

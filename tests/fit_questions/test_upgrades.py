@@ -1,5 +1,7 @@
 """What changes to a machine bring."""
 
+from dataclasses import replace
+
 from explorer.fit.most import find_most
 from explorer.fit.planner import best, judge
 from explorer.fit.upgrades import Upgrade, upgrades
@@ -92,3 +94,15 @@ def test_nothing_is_the_most_of_what_does_not_run() -> None:
     answer = best(architecture(), options, machine, ASKED)
     most = find_most(architecture(), options, machine, ASKED, answer)
     assert (most.context_tokens, most.sequences, most.quantization) == (0, 0, None)
+
+
+def test_a_pipeline_has_neither_context_nor_sequences() -> None:
+    pipeline = replace(architecture(), kind="diffusion", layers=(), context_tokens=None)
+    options = [replace(dense("BF16", 6), blocks=(), other_bytes=6 * GIB)]
+    machine = parse_machine("RTX 4060 8GB, 32 GB")
+    answer = best(pipeline, options, machine, Scenario())
+    most = find_most(pipeline, options, machine, Scenario(), answer)
+    assert (most.context_tokens, most.sequences) == (0, 0)
+    found = upgrades(pipeline, options, machine, Scenario())
+    assert {one.after.max_context_tokens for one in found} == {0}
+    assert any(one.helps and one.after.verdict is Verdict.FITS for one in found)
