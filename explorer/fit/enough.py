@@ -35,6 +35,8 @@ SERVER_RAM = tuple(size * GIB for size in (64, 128, 256, 384, 512, 768, 1024, 15
 BESIDE_A_CARD = tuple(size * GIB for size in (32, 64, 96, 128, 192, 256))
 """RAM beside a card of a desktop that holds the experts."""
 USUAL = "Q4_K_M"
+VLLM_LEAST_CAPABILITY = (7, 5)
+"""Of CUDA devices: vLLM's docs/getting_started/installation/gpu.cuda.inc.md since 0.21."""
 MOST_ALIKE = 3
 """Further names that are told with a setup."""
 
@@ -173,6 +175,8 @@ class _Search:
 
     def _tried(self, offer: _Offer) -> Answer | None:
         """The answer if the model runs as it should; None otherwise, or if the engine does not run there."""
+        if self.scenario.engine == "vllm" and _too_old(offer):
+            return None
         try:
             answer = judge(
                 self.architecture, self.weights, offer.machine, self.scenario, explain=False
@@ -270,6 +274,12 @@ def _processors() -> tuple[tuple[str, tuple[_Offer, ...]], ...]:
         offers = [_Offer(machine, "", 1, machine.host_memory_bytes) for machine in machines]
         families.append((family, tuple(offers)))
     return tuple(families)
+
+
+def _too_old(offer: _Offer) -> bool:
+    """Whether vLLM's CUDA build has no kernels for the offer's devices."""
+    capabilities = [device.compute_capability for device in offer.machine.devices]
+    return any(one is not None and one < VLLM_LEAST_CAPABILITY for one in capabilities)
 
 
 def _bits(quantization: str) -> int:

@@ -94,3 +94,6 @@ def test_vllm_is_looked_for_on_devices_that_it_runs_on() -> None:
     kinds = {device.kind for setup in setups for device in setup.machine.devices}
     assert kinds <= {"cuda", "rocm", "xpu"}
     assert all(setup.machine.devices for setup in setups)
+    families = {setup.family for setup in setups}
+    assert "GeForce RTX 40" in families
+    assert "GeForce GTX 10" not in families  # compute capability 6.1
