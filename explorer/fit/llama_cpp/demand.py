@@ -16,7 +16,6 @@ from explorer.fit.llama_cpp.compute import Compute, compute
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.weight_map import BlockWeights, WeightMap
 
-
 __all__ = ["Demand", "aligned", "demand", "windowed"]
 
 
