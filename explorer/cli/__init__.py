@@ -12,7 +12,10 @@ from explorer.errors import ExplorerError, UsageError
 
 if TYPE_CHECKING:
     from explorer.hardware.machine import Machine
+    from explorer.hub.options import SourceKind
+    from explorer.hub.other_names import HubName
     from explorer.hub.source import Source
+    from explorer.userfile import UserFile
 
 INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended."""
@@ -72,6 +75,15 @@ def _open_ui(options: argparse.Namespace) -> int:
     app = WeightsApp(
         Session(
             open_source=lambda: _open_source(options),
+            sources={
+                "Hugging Face": lambda: _other_source(options, "auto"),
+                "ModelScope": lambda: _other_source(options, "hub", "modelscope"),
+                "Snapshot that comes with weights": lambda: _other_source(options, "snapshot"),
+                "This machine: caches, folders, Ollama, LM Studio": lambda: _other_source(
+                    options, "local"
+                ),
+            },
+            open_user_file=_user_file,
             detect=_detect,
             machine=_machine(getattr(options, "machine", None)),
         )
@@ -91,6 +103,20 @@ def _open_source(options: argparse.Namespace) -> "Source":
     )
 
 
+def _other_source(
+    options: argparse.Namespace, kind: "SourceKind", hub: "HubName" = "huggingface"
+) -> "Source":
+    from explorer.hub.options import open_source
+
+    return open_source(kind, hub=hub, offline=options.offline, folders=options.folder)
+
+
+def _user_file() -> "UserFile":
+    from explorer.userfile import UserFile
+
+    return UserFile()
+
+
 def _detect() -> "Machine":
     from explorer.hardware.detect import detect
 
@@ -98,7 +124,7 @@ def _detect() -> "Machine":
 
 
 def _machine(text: str | None) -> "Machine | None":
-    if not text:
+    if text is None:
         return None
     from explorer.hardware.spec import parse_machine
 

@@ -1,7 +1,7 @@
 """The app: opens the source, reads the machine, and hands both down to the screens."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from explorer.errors import ExplorerError
@@ -24,6 +25,7 @@ from explorer.ui.messages import (
     MACHINE_SCREEN,
     DiffModels,
     OpenModel,
+    Remember,
     SourceAnswered,
     ToggleMark,
     UseMachine,
@@ -32,6 +34,7 @@ from explorer.ui.messages import (
 from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.session import Session
 from explorer.units import parse_tokens
+from explorer.userfile import Remembered, UserFile
 
 
 class WeightsApp(App[None]):
@@ -60,6 +63,14 @@ class WeightsApp(App[None]):
             id="app.help",
             tooltip="Keys and what the screen shows",
         ),
+        Binding(
+            "S",
+            "source",
+            "Source",
+            show=False,
+            id="app.source",
+            tooltip="List from the hub, ModelScope, the snapshot or this machine",
+        ),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave weights"),
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit_always"),
     ]
@@ -72,6 +83,16 @@ class WeightsApp(App[None]):
     scenario: reactive[Scenario] = reactive(Scenario)
     marked: reactive[tuple[ModelRef, ...]] = reactive((), bindings=True)
     """Models to compare, in the order they were marked."""
+
+    remembered: reactive[Remembered] = reactive(Remembered)
+    """What the person's file says, and what was added since."""
+
+    @dataclass
+    class WasRead(Message):
+        """The person's file was read, or changed."""
+
+        remembered: Remembered
+        first: bool
 
     @dataclass
     class SourceOpened(Message):
@@ -95,6 +116,8 @@ class WeightsApp(App[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._user_file: UserFile | None = None
+        self._writing = asyncio.Lock()
         self.set_reactive(WeightsApp.machine, session.machine)
         self.set_reactive(WeightsApp.scenario, session.scenario)
 
@@ -107,6 +130,7 @@ class WeightsApp(App[None]):
             WeightsApp.source_title,
             WeightsApp.source_error,
             WeightsApp.marked,
+            WeightsApp.remembered,
         )
 
     def on_mount(self) -> None:
@@ -114,16 +138,23 @@ class WeightsApp(App[None]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self._open_source()
+        self._open_source(self._session.open_source)
         self._read_machine()
         if self._session.model is not None:
             self.post_message(OpenModel(self._session.model))
 
-    @work(group="source", exit_on_error=False)
-    async def _open_source(self) -> None:
-        """Open the source in a thread: its client takes a while to import."""
+    @work(group="source", exclusive=True, exit_on_error=False)
+    async def _open_source(self, open_source: Callable[[], Source]) -> None:
+        """Open a source in a thread: its client takes a while to import.
+
+        What is remembered is read before the first one, so that what is listed first is right.
+        """
         try:
-            source = await asyncio.to_thread(self._session.open_source)
+            if self.source is None and self._session.open_user_file is not None:
+                self._user_file = self._session.open_user_file()
+                remembered = await asyncio.to_thread(self._user_file.read)
+                self.post_message(self.WasRead(remembered, first=True))
+            source = await asyncio.to_thread(open_source)
             title = await asyncio.to_thread(lambda: source.title)
         except ExplorerError as error:
             self.post_message(self.SourceFailed(error))
@@ -137,8 +168,47 @@ class WeightsApp(App[None]):
 
     @on(SourceOpened)
     def _use_source(self, message: SourceOpened) -> None:
-        self.source_title = message.title
+        before = self.source
+        self.source_title, self.source_error = message.title, None
         self.source = message.source
+        if before is not None:
+            self._close(before)
+
+    @work(group="closing", exit_on_error=False)
+    async def _close(self, source: Source) -> None:
+        """Let go of a source that another one took the place of."""
+        await source.close()
+
+    @on(WasRead)
+    def _recall(self, message: WasRead) -> None:
+        """Take over what was remembered, where nothing else was asked for yet."""
+        self.remembered = message.remembered
+        if not message.first:
+            return
+        if not self.marked:
+            self.marked = tuple(ModelRef(model) for model in message.remembered.marked)
+        if self.scenario.context_tokens is None and message.remembered.context_tokens:
+            self.scenario = replace(self.scenario, context_tokens=message.remembered.context_tokens)
+        if message.remembered.theme in self.available_themes:
+            self.theme = message.remembered.theme
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
+
+    def _remember_theme(self, theme: Theme) -> None:
+        self.post_message(Remember(lambda now: replace(now, theme=theme.name)))
+
+    @on(Remember)
+    def _remember(self, message: Remember) -> None:
+        self.remembered = message.edit(self.remembered)
+        if self._user_file is not None:
+            self._write(self._user_file, message.edit)
+
+    @work(group="remembering", exit_on_error=False)
+    async def _write(self, file: UserFile, edit: Callable[[Remembered], Remembered]) -> None:
+        """Change the file in a thread, one change after the other: others may hold its lock."""
+        async with self._writing:
+            await asyncio.to_thread(file.change, edit)
+        for notice in file.notices:
+            self.notify(notice, severity="warning", markup=False)
 
     @on(SourceAnswered)
     def _note_answer(self) -> None:
@@ -163,12 +233,15 @@ class WeightsApp(App[None]):
     @on(ToggleMark)
     def _mark(self, message: ToggleMark) -> None:
         others = tuple(ref for ref in self.marked if ref != message.ref)
-        self.marked = (*self.marked, message.ref) if others == self.marked else others
+        on = others == self.marked
+        self.marked = (*self.marked, message.ref) if on else others
+        self.post_message(Remember(lambda now: now.mark(message.ref.id, on=on)))
 
     @on(OpenModel)
     def _open_model(self, message: OpenModel) -> None:
         from explorer.ui.screens.model import ModelScreen  # loaded when a model is first opened
 
+        self.post_message(Remember(lambda now: now.open(message.ref.id)))
         self.push_screen(
             ModelScreen(message.ref).data_bind(
                 WeightsApp.machine,
@@ -220,6 +293,8 @@ class WeightsApp(App[None]):
             return False
         if action == "compare" and (not self.marked or self.screen.id == COMPARE_SCREEN):
             return False
+        if action == "source" and (not self._session.sources or len(self.screen_stack) > 1):
+            return False
         return super().check_action(action, parameters)
 
     @work(group="context", exclusive=True)
@@ -235,6 +310,17 @@ class WeightsApp(App[None]):
         if answer is not None:
             context = None if answer == "default" else parse_tokens(answer)
             self.scenario = replace(self.scenario, context_tokens=context)
+            self.post_message(Remember(lambda now: replace(now, context_tokens=context)))
+
+    @work(group="choosing", exclusive=True)
+    async def action_source(self) -> None:
+        """Ask where models are listed from."""
+        from explorer.ui.screens.choose import Choice, ChooseScreen  # loaded when first needed
+
+        choices = [Choice(name, name) for name in self._session.sources]
+        answer = await self.push_screen_wait(ChooseScreen("List from", choices, self.source_title))
+        if answer is not None:
+            self._open_source(self._session.sources[answer])
 
     def action_help(self) -> None:
         """Show or hide the help beside the screen."""

@@ -72,13 +72,13 @@ VERDICTS = {"fits": "tight", "runs": "offload"}
 """The worst verdict that each choice of ``fits`` lets through."""
 
 WORDS = {
-    "params:7B..32B": "parameters, also ..8B, 70B.., 8B",
+    "params:7B..32B": "parameters; ..8B, 70B.., 8B",
     "active:..4B": "active parameters",
-    "speed:>=20": "tokens a second on this machine, at least",
-    "context:>=128k": "made for at least this context",
+    "speed:>=20": "tokens a second here, at least",
+    "context:>=128k": "made for at least so much",
     "quant:Q4_K": "runs here in this quantization",
-    "format:gguf": "its files: gguf, safetensors, awq, gptq, mlx",
-    "license:commercial": "license, or what it allows: commercial, hosting, outputs",
+    "format:gguf": "files: gguf, safetensors, awq, mlx",
+    "license:commercial": "or hosting, outputs, apache-2.0",
     "author:Qwen": "user or organisation",
     "library:transformers": "library",
     "lang:de": "language",

@@ -1,5 +1,6 @@
 """Requests that screens make of the app, and how a fault of the program itself is told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from textual.message import Message
@@ -7,6 +8,7 @@ from textual.message import Message
 from explorer.errors import ExplorerError
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef
+from explorer.userfile import Remembered
 
 MACHINE_SCREEN = "machine"
 """Id of the machine screen, which is not opened on top of itself."""
@@ -34,6 +36,13 @@ class DiffModels(Message):
 
     first: ModelRef
     second: ModelRef
+
+
+@dataclass
+class Remember(Message):
+    """Change what is remembered from one start to the next."""
+
+    edit: Callable[[Remembered], Remembered]
 
 
 @dataclass

@@ -1,13 +1,14 @@
 """What the app is given to work with, so that it runs on the hub, the snapshot or a test's values alike."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Query, Source
+from explorer.userfile import UserFile
 
 
 def utc_now() -> datetime:
@@ -23,6 +24,10 @@ class Session:
     """Called in a thread, since it may import an HTTP client."""
     detect: Callable[[], Machine]
     """Reads this machine; called in a thread."""
+    sources: Mapping[str, Callable[[], Source]] = field(default_factory=dict)
+    """Other sources to list from, by what they are called; called in a thread."""
+    open_user_file: Callable[[], UserFile] | None = None
+    """Where marks, searches and settings are remembered; None remembers nothing."""
     machine: Machine | None = None
     """A machine to judge for instead of the detected one."""
     scenario: Scenario = field(default_factory=Scenario)

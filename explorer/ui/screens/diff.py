@@ -42,6 +42,14 @@ MOST_NAME = 60
 LABELS = ("before", "after")
 
 
+class DiffTable(VirtualTable):
+    """The table of differences, which are not opened."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Open", show=False, id="diff.select", tooltip="Nothing to open"),
+    ]
+
+
 class DiffScreen(Screen[None]):
     """Reads both models, then says what differs."""
 
@@ -105,7 +113,7 @@ class DiffScreen(Screen[None]):
         )
         yield Static(Content(""), id="diff-sides")
         yield Static(Content(""), id="diff-summary")
-        yield VirtualTable(DIFF_COLUMNS, empty="reading headers …", widget_id="differences")
+        yield DiffTable(DIFF_COLUMNS, empty="reading headers …", widget_id="differences")
         yield Static(Content(""), id="diff-details")
         yield Status()
         yield Footer()

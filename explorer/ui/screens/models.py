@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -28,7 +28,14 @@ from explorer.ui.judging import Verdicts, judge, order
 from explorer.ui.listed import Listed
 from explorer.ui.listing import COLUMNS, HUB_SORTS, JudgedRows, columns_for
 from explorer.ui.listing_keys import LISTING_KEYS
-from explorer.ui.messages import DiffModels, OpenModel, SourceAnswered, ToggleMark, own_fault
+from explorer.ui.messages import (
+    DiffModels,
+    OpenModel,
+    Remember,
+    SourceAnswered,
+    ToggleMark,
+    own_fault,
+)
 from explorer.ui.searching import Pages, begin, chips, words_of, words_with
 from explorer.ui.session import Session
 from explorer.ui.widgets.chips import Chips
@@ -37,6 +44,7 @@ from explorer.ui.widgets.status import State, Status
 from explorer.ui.widgets.table import VirtualTable
 from explorer.ui.widgets.title import Title
 from explorer.units import seconds
+from explorer.userfile import Remembered
 
 if TYPE_CHECKING:
     from explorer.inspection import Row
@@ -68,6 +76,7 @@ class ModelsScreen(Screen[None]):
     source_title: reactive[str] = reactive("")
     source_error: reactive[ExplorerError | None] = reactive(None)
     marked: reactive[tuple[ModelRef, ...]] = reactive(())
+    remembered: reactive[Remembered] = reactive(Remembered)
     listed: reactive[Listed] = reactive(Listed)
 
     table = query_one("#models", VirtualTable)
@@ -165,6 +174,13 @@ class ModelsScreen(Screen[None]):
         if is_composed(self):
             self.table.marked = frozenset(ref.id for ref in marked)
             self._show_status()
+
+    def watch_remembered(self, before: Remembered, after: Remembered) -> None:
+        """What was listed last time is listed again, where nothing else is asked for."""
+        if after.filters and not before.filters and self.source is None and not self.listed.words:
+            self.listed = replace(self.listed, words=after.filters)
+            if is_composed(self):
+                self.search.value = after.filters
 
     def _judge_anew(self) -> None:
         self._verdicts.forget_verdicts()
@@ -265,6 +281,9 @@ class ModelsScreen(Screen[None]):
             return
         if not self.listed.begun:
             self.table.restart()
+            words = self.listed.words
+            if words != self.remembered.filters:
+                self.post_message(Remember(lambda now: replace(now, filters=words)))
         self._verdicts.add(message.found.rows)
         came = tuple(row.listing for row in message.found.rows)
         self.listed = self.listed.add(came, account, 2 * self.table.page_rows)
@@ -483,13 +502,41 @@ class ModelsScreen(Screen[None]):
         if column is not None:
             self._sort(column)
 
+    @work(group="choosing", exclusive=True)
+    async def action_recent(self) -> None:
+        """Open a model that was opened before."""
+        recent = [(model, model) for model in self.remembered.recent]
+        if not recent:
+            self.notify("no model was opened yet", markup=False, timeout=3)
+            return
+        model = await self._ask("Opened before", recent, recent[0][0])
+        if model is not None:
+            self.post_message(OpenModel(ModelRef(model)))
+
+    @work(group="choosing", exclusive=True)
+    async def action_searches(self) -> None:
+        """Search again for what was saved, or save the present search under a name."""
+        saved = self.remembered.searches
+        width = max(map(len, saved), default=0) + 2
+        choices = [(name, f"{name:<{width}}{words}") for name, words in saved.items()]
+        words = self.listed.words
+        typed = "type a name to save this search" if words else ""
+        name = await self._ask("Saved searches", choices, "", typed=typed)
+        if name is not None and name in saved:
+            self.search.value = saved[name]
+        elif name and words:
+            self.post_message(Remember(lambda now: now.save(name, words)))
+            self.notify(f"saved as {name}", markup=False, timeout=3)
+
     async def _ask(
-        self, title: str, choices: Sequence[tuple[str, str]], current: str
+        self, title: str, choices: Sequence[tuple[str, str]], current: str, *, typed: str = ""
     ) -> str | None:
         from explorer.ui.screens.choose import Choice, ChooseScreen  # loaded when first needed
 
         offered = [Choice(value, label) for value, label in choices]
-        return await self.app.push_screen_wait(ChooseScreen(title, offered, current))
+        check = str if typed else None
+        screen = ChooseScreen(title, offered, current, typed=typed, check=check)
+        return await self.app.push_screen_wait(screen)
 
     def _apply(self, name: str, value: str) -> None:
         """List again with one filter changed: the search line says what is asked."""
