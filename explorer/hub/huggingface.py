@@ -12,9 +12,10 @@ from explorer.hub.client import Answer, Client, Params
 from explorer.hub.limits import FILES
 from explorer.hub.listings import read_listing, read_siblings, read_tree
 from explorer.hub.names import DEFAULT_ENDPOINT, endpoint_from_environment
-from explorer.hub.ranges import RangedReader, run
+from explorer.hub.ranges import run
+from explorer.hub.remote import Remote
 from explorer.hub.sharded import read_sharded
-from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Sort, Transfer
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Sort
 from explorer.spans import Reading, Span, T
 
 EXPANDED = (
@@ -51,7 +52,7 @@ _ROW_DETAILS: tuple[Params, ...] = (
 )
 
 
-class HuggingFace:
+class HuggingFace(Remote):
     """A ``Source`` over the hub's HTTP API. Nothing is imported or opened before the first request.
 
     ``endpoint`` and ``token`` default to what the environment says. ``in_flight`` bounds the
@@ -59,6 +60,7 @@ class HuggingFace:
     """
 
     name = "hub"
+    public = (DEFAULT_ENDPOINT, "Hugging Face")
 
     def __init__(
         self,
@@ -70,32 +72,18 @@ class HuggingFace:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.endpoint = (endpoint or endpoint_from_environment()).rstrip("/")
-        self._client = Client(
-            self.endpoint,
+        address = (endpoint or endpoint_from_environment()).rstrip("/")
+        client = Client(
+            address,
             token=token,
             offline=offline,
             in_flight=in_flight,
             pause=pause,
             monotonic=monotonic,
         )
-        self._ranges = RangedReader(self._client)
+        super().__init__(address, client)
         self._row_details = 0
         self._configs_in_flight = 0
-
-    @property
-    def title(self) -> str:
-        """``Hugging Face``, or the address of another hub."""
-        return "Hugging Face" if self.endpoint == DEFAULT_ENDPOINT else self.endpoint
-
-    @property
-    def transfer(self) -> Transfer:
-        """Requests, bytes and seconds so far."""
-        return self._client.transfer
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
 
     async def search(self, query: Query) -> AsyncIterator[Page]:
         """List models; each page of the hub is asked for when the one before is used up."""

@@ -21,8 +21,9 @@ from explorer.hub.modelscope_answers import (
     refusal,
 )
 from explorer.hub.other_names import DEFAULT_MODELSCOPE, modelscope_endpoint_from_environment
-from explorer.hub.ranges import RangedReader, run
-from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Sort, Transfer
+from explorer.hub.ranges import run
+from explorer.hub.remote import Remote
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Sort
 from explorer.spans import Reading, Span, T
 
 DEFAULT_REVISION = "master"
@@ -48,7 +49,7 @@ _SORTS: Mapping[Sort, str] = {
 }
 
 
-class ModelScope:
+class ModelScope(Remote):
     """A ``Source`` over ModelScope's HTTP APIs. Nothing is imported or opened before the first request.
 
     ``endpoint`` and ``token`` default to what the environment says. The token goes to the endpoint's own
@@ -56,6 +57,7 @@ class ModelScope:
     """
 
     name = "modelscope"
+    public = (DEFAULT_MODELSCOPE, "ModelScope")
 
     def __init__(
         self,
@@ -66,10 +68,10 @@ class ModelScope:
         in_flight: int = 48,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.endpoint = (endpoint or modelscope_endpoint_from_environment()).rstrip("/")
+        address = (endpoint or modelscope_endpoint_from_environment()).rstrip("/")
         secret = os.environ.get(ENVIRONMENT, "") if token is None else token
-        self._client = Client(
-            self.endpoint,
+        client = Client(
+            address,
             token=secret,
             offline=offline,
             in_flight=in_flight,
@@ -77,21 +79,7 @@ class ModelScope:
             failures=refusal,
             pause=pause,
         )
-        self._ranges = RangedReader(self._client)
-
-    @property
-    def title(self) -> str:
-        """``ModelScope``, or the address of another site of its kind."""
-        return "ModelScope" if self.endpoint == DEFAULT_MODELSCOPE else self.endpoint
-
-    @property
-    def transfer(self) -> Transfer:
-        """Requests, bytes and seconds so far."""
-        return self._client.transfer
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
+        super().__init__(address, client)
 
     async def search(self, query: Query) -> AsyncIterator[Page]:
         """List models, at most the 3,000 that ModelScope gives of one query.

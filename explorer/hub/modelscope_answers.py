@@ -21,14 +21,12 @@ from explorer.errors import (
 )
 from explorer.hub.answers import Subject
 from explorer.hub.client import Answer
+from explorer.hub.fields import count_of, text_of, texts_of
 from explorer.hub.limits import resumes_in_seconds
 from explorer.hub.source import Listing, RepoFile
 
 ACCOUNT_PAGE = "https://modelscope.cn/my/myaccesstoken"
 ENVIRONMENT = "MODELSCOPE_API_TOKEN"
-_LONGEST_TEXT = 1_000
-_MOST_ITEMS = 1_000
-_LARGEST_COUNT = 1 << 63
 _MILLISECONDS = 1e12
 
 
@@ -61,7 +59,7 @@ def read_rows(value: object) -> tuple[tuple[Listing, ...], int]:
     items = _list(page, "models") if isinstance(page, dict) else page
     items = items if isinstance(items, list) else []
     rows = tuple(row for item in items if (row := read_listing(item)) is not None)
-    total = _count(page.get("total_count")) if isinstance(page, dict) else None
+    total = count_of(page.get("total_count")) if isinstance(page, dict) else None
     return rows, total if total is not None else len(rows)
 
 
@@ -69,17 +67,17 @@ def read_listing(item: object) -> Listing | None:
     """A model as the open API gives it; None if it does not even have a name."""
     if not isinstance(item, dict):
         return None
-    name = _text(item.get("id"))
+    name = text_of(item.get("id"))
     if name is None or "/" not in name:
         return None
-    tags = _texts(item.get("tags"))
-    tasks = _texts(item.get("tasks"))
+    tags = texts_of(item.get("tags"))
+    tasks = texts_of(item.get("tasks"))
     relation, bases = _lineage(tags)
     return Listing(
         id=name,
         author=name.partition("/")[0],
-        downloads=_count(item.get("downloads")),
-        likes=_count(item.get("likes")),
+        downloads=count_of(item.get("downloads")),
+        likes=count_of(item.get("likes")),
         created=_moment(item.get("created_at")),
         updated=_moment(item.get("last_modified")),
         task=tasks[0] if tasks else None,
@@ -90,7 +88,7 @@ def read_listing(item: object) -> Listing | None:
         languages=tuple(tag.partition(":")[2] for tag in tags if tag.startswith("language:")),
         base_models=bases,
         base_relation=relation,
-        size_bytes=_count(item.get("file_size")) or None,
+        size_bytes=count_of(item.get("file_size")) or None,
         hub="modelscope",
     )
 
@@ -105,16 +103,16 @@ def read_tree(value: object) -> Tree:
     )
     files, folders, revisions = [], [], []
     for item in items:
-        path = _text(item.get("Path")) or _text(item.get("path")) or _text(item.get("Name"))
+        path = text_of(item.get("Path")) or text_of(item.get("path")) or text_of(item.get("Name"))
         if path is None or not _is_inside(path):
             continue
         if item.get("Type") == "tree":
             folders.append(path)
             continue
-        size = _count(item.get("Size"))
+        size = count_of(item.get("Size"))
         if size is not None:
-            files.append(RepoFile(path, size, _text(item.get("Sha256"))))
-            revisions.append(_text(item.get("Revision")) or "")
+            files.append(RepoFile(path, size, text_of(item.get("Sha256"))))
+            revisions.append(text_of(item.get("Revision")) or "")
     commit = _commit(data.get("LatestCommitter") if isinstance(data, dict) else None, revisions)
     return Tree(tuple(files), tuple(folders), len(items), commit, known)
 
@@ -172,7 +170,7 @@ def _message(body: bytes) -> str:
         return ""
     if not isinstance(content, dict):
         return ""
-    return (_text(content.get("message")) or _text(content.get("Message")) or "")[:300]
+    return (text_of(content.get("message")) or text_of(content.get("Message")) or "")[:300]
 
 
 def _commit(latest: object, revisions: list[str]) -> str | None:
@@ -181,10 +179,10 @@ def _commit(latest: object, revisions: list[str]) -> str | None:
     A file's own revision is the commit that last changed it; the newest of them is the whole tree's.
     """
     committer = latest if isinstance(latest, dict) else {}
-    named = _text(committer.get("Id"))
+    named = text_of(committer.get("Id"))
     if named:
         return named
-    short = _text(committer.get("ShortId"))
+    short = text_of(committer.get("ShortId"))
     if short is None or len(short) < 7:
         return None
     return next((revision for revision in revisions if revision.startswith(short)), None)
@@ -205,7 +203,7 @@ def _lineage(tags: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
 
 def _license(value: object, tags: tuple[str, ...]) -> str | None:
     """The license's id in lower case, as Hugging Face spells it."""
-    named = _texts(value)
+    named = texts_of(value)
     found = named[0] if named else _named(tags, "license:")
     return found.lower() if found else None
 
@@ -218,31 +216,14 @@ def _list(value: Mapping[str, Any], name: str) -> Any:
     return value.get(name)
 
 
-def _text(value: object) -> str | None:
-    if not isinstance(value, str) or not value:
-        return None
-    return value[:_LONGEST_TEXT].encode(errors="replace").decode()
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    items = value[:_MOST_ITEMS] if isinstance(value, list) else [value]
-    return tuple(text for item in items if (text := _text(item)) is not None)
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if 0 <= value < _LARGEST_COUNT else None
-
-
 def _moment(value: object) -> datetime | None:
     """ISO 8601, or seconds or milliseconds since 1970."""
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        if _count(value):
-            seconds = float(_count(value) or 0)
+        if count_of(value):
+            seconds = float(count_of(value) or 0)
             seconds = seconds / 1000 if seconds > _MILLISECONDS else seconds
             return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):

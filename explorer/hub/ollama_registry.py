@@ -20,8 +20,9 @@ from explorer.hub.other_names import (
     ollama_endpoint_from_environment,
     parse_ollama,
 )
-from explorer.hub.ranges import RangedReader, run
-from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Transfer
+from explorer.hub.ranges import run
+from explorer.hub.remote import Remote
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile
 from explorer.spans import Reading, Span, T
 
 LARGEST_MANIFEST = 4 << 20
@@ -31,13 +32,14 @@ LICENSE_BEGINNING = 64 << 10
 """Bytes of a license that are looked at to tell which one it is."""
 
 
-class OllamaRegistry:
+class OllamaRegistry(Remote):
     """A ``Source`` over Ollama's registry. Nothing is imported or opened before the first request.
 
     ``endpoint`` defaults to the public registry, which is asked without a token.
     """
 
     name = "ollama"
+    public = (DEFAULT_OLLAMA, "Ollama registry")
 
     def __init__(
         self,
@@ -47,9 +49,9 @@ class OllamaRegistry:
         in_flight: int = 16,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.endpoint = (endpoint or ollama_endpoint_from_environment()).rstrip("/")
-        self._client = Client(
-            self.endpoint,
+        address = (endpoint or ollama_endpoint_from_environment()).rstrip("/")
+        client = Client(
+            address,
             token="",
             offline=offline,
             in_flight=in_flight,
@@ -57,21 +59,7 @@ class OllamaRegistry:
             failures=_refusal,
             pause=pause,
         )
-        self._ranges = RangedReader(self._client)
-
-    @property
-    def title(self) -> str:
-        """``Ollama registry``, or the address of another one."""
-        return "Ollama registry" if self.endpoint == DEFAULT_OLLAMA else self.endpoint
-
-    @property
-    def transfer(self) -> Transfer:
-        """Requests, bytes and seconds so far."""
-        return self._client.transfer
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
+        super().__init__(address, client)
 
     def search(self, query: Query) -> AsyncIterator[Page]:
         """Raises UsageError: the registry has no list of its models."""
