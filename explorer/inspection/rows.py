@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from explorer.errors import HeaderError
+from explorer.errors import HeaderError, UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.config import from_config
 from explorer.fit.estimate import from_parameters
@@ -45,7 +45,7 @@ class Row:
     estimated: bool
     """The shape was supposed from the parameter count, not read from a configuration."""
     answer: Answer | None = None
-    """None if nothing is known that memory could be computed from."""
+    """None if nothing is known that memory could be computed from, or its engine has no device here."""
     age_seconds: float = 0.0
     """How long ago the source gave the listing; 0 for a live answer."""
 
@@ -114,9 +114,13 @@ class _Asked:
 
 
 @lru_cache(maxsize=8192)
-def _answered(asked: _Asked, scenario: Scenario) -> Answer:
+def _answered(asked: _Asked, scenario: Scenario) -> Answer | None:
+    """None if the engine of the row's format has nothing to run on: one such row ends no listing."""
     scenario = replace(scenario, engine=asked.engine)
-    return best(asked.architecture, asked.options, asked.machine, scenario, explain=False)
+    try:
+        return best(asked.architecture, asked.options, asked.machine, scenario, explain=False)
+    except UsageError:
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
