@@ -133,7 +133,7 @@ def _context(parser: argparse.ArgumentParser) -> None:
 
 
 def _search(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("query", nargs="?", default="", metavar="QUERY", help="words in the name")
+    parser.add_argument("query", nargs="*", metavar="QUERY", help="words in the name")
     parser.add_argument(
         "--sort",
         choices=["trending", "downloads", "likes", "updated", "created"],
@@ -199,7 +199,7 @@ def _fit(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--min-speed",
-        type=_argument(float, "a number of tokens a second"),
+        type=_argument(_speed, "a number of tokens a second"),
         metavar="TPS",
         help="with --enough: at least so many tokens a second",
     )
@@ -352,6 +352,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"“{text}” is not a number above zero")
     return int(text)
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not 0 < speed < float("inf"):  # of no number this is false too
+        raise ValueError(text)
+    return speed
 
 
 def _gpu_layers(text: str) -> int:

@@ -21,7 +21,7 @@ from explorer.inspection.opening import open_model
 def machine_of(options: argparse.Namespace) -> Machine:
     """The machine that was named, or the one at hand."""
     spec: str | None = getattr(options, "machine", None)
-    return parse_machine(spec) if spec else detect()
+    return detect() if spec is None else parse_machine(spec)
 
 
 def scenario_of(options: argparse.Namespace) -> Scenario:

@@ -68,7 +68,7 @@ def filters_of(options: argparse.Namespace) -> "Filters":
     from explorer.inspection.filter_words import format_filters, parse_filters, set_filter
     from explorer.userfile import UserFile
 
-    words = f"{_saved(options.saved)} {options.query}" if options.saved else options.query
+    words = " ".join([*([_saved(options.saved)] if options.saved else []), *options.query])
     filters = parse_filters(words)
     for key, value in _asked(options):
         filters = set_filter(filters, key, value)

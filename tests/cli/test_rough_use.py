@@ -1,0 +1,61 @@
+"""Commands used carelessly: odd machines, odd numbers, odd files. A clear line, never a traceback."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from explorer.cli import main
+from explorer.cli.arguments import parse
+from tests.cli.hub import printed
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEIGHTS_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+
+
+@pytest.mark.parametrize("command", [["search", "awq", "--limit", "1000"], ["publisher", "Qwen"]])
+def test_a_model_whose_engine_has_no_device_here_ends_no_listing(
+    capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    shown = printed(capsys, *command, "--source", "snapshot", "--machine", "cpu 32GB")
+    rows = shown if isinstance(shown, list) else shown["models"]
+    awq = [row for row in rows if "AWQ" in row["id"]]
+    assert awq  # vLLM runs these, and not on this processor
+    assert [row["fit"] for row in awq] == [None] * len(awq)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--enough", "--min-speed", "nan"],
+        ["--enough", "--min-speed", "inf"],
+        ["--enough", "--min-speed", "-1"],
+        ["--enough", "--min-speed", "0"],
+        ["--machine", ""],
+        ["--machine", "  "],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_number_and_no_machine_is_refused(
+    capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert main(["fit", "Qwen/Qwen3-8B", "--source", "snapshot", *options]) == 2
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert written.err.startswith("weights: ")
+
+
+def test_every_command_of_the_readme_is_one() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    lines = re.findall(r"^    (weights \w.*?)(?:   .*)?$", readme, re.MULTILINE)
+    assert len(lines) > 15
+    for line in lines:
+        arguments = shlex.split(line)[1:]
+        if "lab.bin" in arguments and "--source" in arguments:
+            arguments.remove("--source")  # the file is written by the line above it
+            arguments.remove("lab.bin")
+        assert parse(arguments).command == arguments[0]
