@@ -16,6 +16,8 @@ EXPANDED = frozenset({"minicpm3"})
 """Model types whose latents llama.cpp expands to a key and a value a head before it caches them."""
 CACHELESS = frozenset({"dream", "llada", "llada-moe", "llada_moe", "rnd1"})
 """Diffusion language models: all tokens are computed anew at every step (``create_memory``)."""
+CACHED_ENCODERS = frozenset({"t5encoder"})
+"""Encoders that are given a cache although they do not use it."""
 WITHOUT_FLASH_ATTENTION = frozenset({"grok", "grok-1"})
 """Flash attention is forced off (``llama_init_from_model``)."""
 UNFILTERED = frozenset({"deci", "nemotron-nas"})
@@ -53,6 +55,13 @@ def value_width(architecture: Architecture, settings: Settings) -> int:
     if settings.flash_attention:
         return 0
     return max((layer.kv_heads * layer.head_dim_v for layer, _ in architecture.groups), default=0)
+
+
+def cached(architecture: Architecture, layer: Layer) -> Layer:
+    """The layer as its cache is made for it."""
+    if architecture.model_type.lower() in CACHED_ENCODERS:
+        return replace(layer, mixer=Mixer.FULL)
+    return layer
 
 
 def owns_values_only(architecture: Architecture, layer: Layer) -> bool:

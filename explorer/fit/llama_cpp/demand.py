@@ -6,6 +6,7 @@ from functools import lru_cache
 from explorer.fit.architecture import Architecture, Layer
 from explorer.fit.llama_cpp.builds import (
     as_run,
+    cached,
     effective,
     owns_values_only,
     value_width,
@@ -68,6 +69,7 @@ def _context(
     def caches(layer: Layer) -> int:
         if owns_values_only(architecture, layer):
             return values_only_bytes(settings, widest, cuda=cuda)
+        layer = cached(architecture, layer)
         return kv_bytes(layer, settings, windowed=slides, cuda=cuda, widest=widest)
 
     sizes = {
