@@ -56,9 +56,9 @@ class Verdicts:
     def add(self, rows: "Iterable[Row]") -> None:
         """Remember rows that were described, with their verdicts if they have been judged."""
         for row in rows:
-            self._described[row.listing.id] = row
+            _put(self._described, row)
             if row.answer is not None:
-                self._judged[row.listing.id] = row
+                _put(self._judged, row)
 
     def add_judged(self, rows: "Sequence[Row]") -> None:
         """Remember rows for which there is nothing more to judge.
@@ -67,14 +67,19 @@ class Verdicts:
         """
         for row in rows:
             known = self._described.get(row.listing.id)
-            if known is not None and row.estimated and not known.estimated:
-                continue
-            self._described[row.listing.id] = row
-            self._judged[row.listing.id] = row
+            if known is None or known.estimated or not row.estimated:
+                _put(self._described, row)
+                _put(self._judged, row)
 
     def known(self, listings: "Sequence[Listing]") -> "list[Row | Listing]":
         """The judged rows, or what is known of them, in the same order."""
         return [self._judged.get(one.id) or self._described.get(one.id) or one for one in listings]
+
+
+def _put(cache: "LRUCache[str, Row]", row: "Row") -> None:
+    """Keep a row in the place of an older one, which the cache itself would keep."""
+    cache.discard(row.listing.id)
+    cache[row.listing.id] = row
 
 
 def order(

@@ -121,6 +121,8 @@ class ModelsScreen(Screen[None]):
         self._pages: Pages | None = None
         self._refiner: Refiner | None = None
         self._seen: dict[str, Row] = {}
+        self._settled: set[str] = set()
+        """Rows that stay estimated whatever was read."""
         self.set_reactive(ModelsScreen.listed, Listed(words_of(session.query)))
 
     def compose(self) -> ComposeResult:
@@ -152,7 +154,7 @@ class ModelsScreen(Screen[None]):
     def watch_source(self, source: Source | None) -> None:
         """A source was opened: list from it."""
         if source is not None:
-            self._verdicts = Verdicts()
+            self._verdicts, self._settled = Verdicts(), set()
             self._refine(source)
             self._list(self.listed.words)
 
@@ -323,7 +325,7 @@ class ModelsScreen(Screen[None]):
         if row is None and self.machine is not None and not self._judging:
             self._judging = True
             self.call_later(self._judge_rows)
-        if row is not None and row.estimated:
+        if row is not None and row.estimated and listing.id not in self._settled:
             if not self._seen:
                 self.call_later(self._refine_seen)
             self._seen[listing.id] = row
@@ -374,6 +376,8 @@ class ModelsScreen(Screen[None]):
             async with aclosing(refiner.rows()) as rows:
                 async for row in rows:
                     stamp, machine = self._stamp, self.machine
+                    if row.estimated:
+                        self._settled.add(row.listing.id)
                     if machine is not None:
                         judged = await asyncio.to_thread(judge, (row,), machine, self.scenario)
                         self.post_message(self.RowsJudged(stamp, judged))
@@ -444,7 +448,7 @@ class ModelsScreen(Screen[None]):
 
     def action_search(self) -> None:
         """Put the cursor into the search line."""
-        self.search.focus()
+        self.set_focus(self.search)  # at once: the next key may be a letter already
 
     def action_leave_search(self) -> None:
         """Back to the list; a second time clears the search."""
@@ -492,7 +496,7 @@ class ModelsScreen(Screen[None]):
         if word is not None:
             value = f"{self.search.value} {word}".strip()
             self.search.value = value
-            self.search.focus()
+            self.set_focus(self.search)  # at once: the next key may be a letter already
 
     @work(group="choosing", exclusive=True)
     async def action_order(self) -> None:

@@ -235,7 +235,8 @@ class WeightsTab(Widget):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self.query_one("#tensor-filter", Input).focus()
+        line = self.query_one("#tensor-filter", Input)
+        self.screen.set_focus(line)  # at once: the next key may be a letter already
 
     @on(Input.Changed, "#tensor-filter")
     def _filter(self, event: Input.Changed) -> None:
