@@ -29,13 +29,17 @@ class Compute:
     """Of these, masks, positions and indices."""
     stream: int
     """The residual stream of a micro-batch."""
+    blocks: int
+    """On an accelerator whose inputs are kept beside the graph, which then cannot reuse their memory."""
 
     def pipelined(self, *, first: bool) -> int:
         """On one of several devices that hold all blocks, which work on four batches at a time.
 
-        Each then keeps four copies of what it is given (``ggml-backend.cpp``, n_copies).
+        Each then keeps four copies of what it is given, which are never overwritten
+        (``ggml-backend.cpp``, n_copies): inputs and the stream, and after the first device the stream
+        within a block as well.
         """
-        return self.device + (COPIES - 1) * self.inputs + (1 if first else 2) * COPIES * self.stream
+        return self.blocks + COPIES * (self.inputs + (1 if first else 2) * self.stream)
 
     def towards(self, other: "Compute", share: float) -> "Compute":
         """So much of the way from this one to another."""
@@ -45,6 +49,7 @@ class Compute:
             alone=round(self.alone + (other.alone - self.alone) * share),
             inputs=round(self.inputs + (other.inputs - self.inputs) * share),
             stream=self.stream,
+            blocks=round(self.blocks + (other.blocks - self.blocks) * share),
         )
 
     @property
@@ -104,7 +109,9 @@ def _compute(
     outputs = min(settings.n_outputs, settings.n_ubatch)
     ends = (outputs * 4 * hidden, outputs * 4 * vocabulary)
     sizes = _input_sizes(layers, spans, settings)
-    device = _graph(replace(shape, cuda=True), layers, spans, sizes, ends, host=False)
+    cuda = replace(shape, cuda=True)
+    device = _graph(cuda, layers, spans, sizes, ends, host=False)
+    blocks = _graph(cuda, layers, spans, sizes.beside(), ends, host=False, stream=0)
     alone = _graph(shape, layers, spans, sizes, ends, host=True)
     return Compute(
         device=device.peak(CUDA_ALIGNMENT),
@@ -112,6 +119,7 @@ def _compute(
         alone=alone.peak(CPU_ALIGNMENT),
         inputs=sizes.total,
         stream=shape.hidden,
+        blocks=blocks.peak(CUDA_ALIGNMENT),
     )
 
 
@@ -137,6 +145,10 @@ class _InputSizes:
     def total(self) -> int:
         return sum(self.masks.values()) + self.indices + self.position
 
+    def beside(self) -> "_InputSizes":
+        """Of inputs that are kept beside the graph."""
+        return _InputSizes(dict.fromkeys(self.masks, 0), 0, 0)
+
 
 def _input_sizes(
     layers: tuple[Layer, ...], spans: tuple[int, ...], settings: Settings
@@ -157,11 +169,14 @@ def _input_sizes(
 
 def _graph(
     shape: Shape, layers: tuple[Layer, ...], spans: tuple[int, ...], sizes: _InputSizes,
-    ends: tuple[int, int], *, host: bool,
+    ends: tuple[int, int], *, host: bool, stream: int | None = None,
 ) -> Graph:  # fmt: skip
-    """The whole graph; ``ends`` are the bytes of the last stream, of rows with an output, and of logits."""
+    """The whole graph; ``ends`` are the bytes of the last stream, of rows with an output, and of logits.
+
+    ``stream`` is the size of the stream it is given: 0 where it is kept beside the graph.
+    """
     graph = Graph()
-    stream = graph.new(shape.hidden)
+    stream = graph.new(shape.hidden if stream is None else stream)
     if host:  # the rows looked up, beside the input for those who bring embeddings of their own
         stream = graph.new(shape.hidden)
     inputs = Inputs(
