@@ -1,4 +1,4 @@
-"""Print how far the memory model is from the engines: ``python -m tests.accuracy.report [--all]``.
+"""Print how far the memory model is from the engines: ``python -m tests.accuracy.report [--readme]``.
 
 Errors are relative, by engine, part and kind of attention: the median, the 90th percentile, the worst.
 """
@@ -7,6 +7,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +25,7 @@ from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.quantize import quantized_rows, row_bytes
 from explorer.fit.recurrence import State, mamba
 from explorer.units import MIB
-from tests.accuracy import vllm_logs
+from tests.accuracy import readme, vllm_logs
 from tests.accuracy.oracle import write_sparse
 from tests.accuracy.plans import (
     DATA,
@@ -72,6 +73,9 @@ def _parts(row: PlanRow, found: Architecture, *, cuda: bool) -> list[tuple[str, 
         parts.append(("weights, CUDA", loaded + needs.output_weights, row.weights["CUDA0"]))
         parts.append(("weights, pinned host", needs.input_weights, row.weights["CUDA_Host"]))
         parts.append(("compute, CUDA", buffers.device, row.compute["CUDA0"]))
+        ours = loaded + needs.output_weights + kv + state + buffers.device
+        theirs = row.weights["CUDA0"] + row.kv_bytes + row.state_bytes + row.compute["CUDA0"]
+        parts.append(("whole footprint, CUDA", ours, theirs))
         parts.append(("compute, pinned host", buffers.host, row.compute["CUDA_Host"]))
     elif row.device.startswith("2 CUDA"):
         first, second = buffers.pipelined(first=True), buffers.pipelined(first=False)
@@ -165,14 +169,19 @@ def live_errors() -> Iterator[tuple[Key, float]]:
             path.unlink()
 
 
+def every_error() -> Iterator[tuple[Key, float]]:
+    """All errors there are."""
+    return chain(
+        plan_errors(), live_errors(), log_errors(), size_errors(), vllm_logs.errors()
+    )  # fmt: skip
+
+
 def table() -> list[str]:
     """The report, a line an engine, part and kind, and a line for all kinds together."""
     errors: dict[Key, list[float]] = defaultdict(list)
-    sources = (plan_errors(), live_errors(), log_errors(), size_errors(), vllm_logs.errors())
-    for source in sources:
-        for (engine, part, kind), error in source:
-            errors[engine, part, kind].append(error)
-            errors[engine, part, "all"].append(error)
+    for (engine, part, kind), error in every_error():
+        errors[engine, part, kind].append(error)
+        errors[engine, part, "all"].append(error)
     lines = [
         "| engine | part | attention | figures | median | 90th | worst |",
         "|---|---|---|---:|---:|---:|---:|",
@@ -188,21 +197,9 @@ def table() -> list[str]:
     return lines
 
 
-def summary(lines: list[str]) -> list[str]:
-    """The table of README: all kinds of attention together."""
-    cells = [line.split(" | ") for line in lines[2:]]
-    short = [[row[0], row[1], *row[3:]] for row in cells if row[2] == "all"]
-    return [
-        "| engine | part | figures | median | 90th | worst |",
-        "|---|---|---:|---:|---:|---:|",
-        *(" | ".join(row) for row in short),
-    ]
-
-
 def main() -> None:
-    """Print the table of README, or with ``--all`` one line for each kind of attention too."""
-    lines = table()
-    print("\n".join(lines if "--all" in sys.argv else summary(lines)))
+    """Print all errors by kind of attention, or with ``--readme`` the table of README."""
+    print("\n".join(readme.lines(every_error()) if "--readme" in sys.argv else table()))
     if reason := why_not():
         print(f"llama.cpp was not asked: {reason}", file=sys.stderr)
 
