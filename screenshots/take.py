@@ -132,8 +132,9 @@ async def settle(pilot: Pilot[None]) -> None:
         calm = 0 if busy else calm + 1
         if calm == CALM:
             break
-        with suppress(WorkerCancelled):
-            await pilot.app.workers.wait_for_complete(busy)
+        if busy:
+            with suppress(WorkerCancelled):
+                await pilot.app.workers.wait_for_complete(busy)
 
 
 async def take_all() -> dict[str, str]:
