@@ -385,11 +385,11 @@ class FitTab(Widget):
         return self.cell.scenario if self.cell else self.tuning.of(self.scenario)
 
     @on(Settings.Pressed)
-    async def _press(self, message: Settings.Pressed) -> None:
+    def _press(self, message: Settings.Pressed) -> None:
         """A setting was clicked."""
         name = message.name
         if name == "machine":
-            await self.app.run_action("machine")
+            self.app.call_later(self.app.run_action, name)
         elif name == "engine":
             self.action_engine()
         elif name == "flash":
