@@ -21,7 +21,7 @@ def explain(
         _weights(weights, total),
         *_caches(architecture, settings),
         *_states(architecture, settings, total),
-        _compute(architecture, settings, total),
+        _compute(architecture, settings, plan, total),
         Reason(
             "overhead", memory(total.overhead), "154 MiB a device + 60 MiB on the host",
             f"{sum(placed.device != 'host' for placed in plan.placement)} devices",
@@ -97,11 +97,25 @@ def _states(architecture: Architecture, settings: Settings, total: Memory) -> li
     ]  # fmt: skip
 
 
-def _compute(architecture: Architecture, settings: Settings, total: Memory) -> Reason:
+def _compute(architecture: Architecture, settings: Settings, plan: Plan, total: Memory) -> Reason:
+    """The basis of buffers beside offloaded weights is named: no plan of a split model was to be had."""
+    settings = effective(architecture, settings)
+    lent = _lends(architecture, plan)
     return Reason(
         "compute", memory(total.compute),
-        "largest set of activations alive at once in the graph of one micro-batch, and its masks",
+        "largest set of activations alive at once in the graph of one micro-batch, and its masks"
+        + (" + on each device a matrix of the weights on the host, lent for a micro-batch"
+           if lent else ""),
         f"n_ubatch {settings.n_ubatch}, hidden {architecture.hidden:,}, vocabulary "
         f"{architecture.vocabulary:,}, flash attention {'on' if settings.flash_attention else 'off'}",
-        f"{_SOURCE}, llama-graph.cpp and ggml-alloc.c",
+        f"{_SOURCE}, llama-graph.cpp and ggml-alloc.c"
+        + ("; the lent matrix is an estimate, from plans with all weights on the host beside a device"
+           if lent else ""),
     )  # fmt: skip
+
+
+def _lends(architecture: Architecture, plan: Plan) -> bool:
+    """Whether weights on the host are worked on by a device."""
+    if all(placed.device == "host" for placed in plan.placement):
+        return False
+    return bool(plan.host_expert_layers) or plan.gpu_layers < len(architecture.layers)
