@@ -48,14 +48,14 @@ def listing(rows: Sequence[Row]) -> list[str]:
     columns = [
         Column("Model", flexible=True),
         Column("Params", right=True),
-        Column("Active", right=True),
-        Column("Context", right=True),
-        Column("License"),
+        Column("Active", right=True, spare=3),
+        Column("Context", right=True, spare=1),
+        Column("License", spare=2),
         Column("Best here"),
         Column("GiB", right=True),
         Column("Speed", right=True),
-        Column("Downloads", right=True),
-        Column("Updated", right=True),
+        Column("Downloads", right=True, spare=4),
+        Column("Updated", right=True, spare=5),
     ]
     return lines(columns, [_listing_cells(row) for row in rows]) if rows else []
 
@@ -200,8 +200,8 @@ def tensors(rows: Sequence[TensorRow]) -> list[str]:
         Column("dtype"),
         Column("shape"),
         Column("parameters", right=True),
-        Column("bytes", right=True),
-        Column("file"),
+        Column("bytes", right=True, spare=1),
+        Column("file", spare=2),
     ]
     cells = [
         (

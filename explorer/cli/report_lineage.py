@@ -30,7 +30,7 @@ _FIT = (
     Column("Best here"),
     Column("GiB", right=True),
     Column("Speed", right=True),
-    Column("Downloads", right=True),
+    Column("Downloads", right=True, spare=3),
 )
 _INDENT = "  "
 
@@ -40,8 +40,8 @@ def lineage(tree: Ancestry, below: tuple[Offspring, ...] | None) -> list[str]:
     columns = [
         Column("Model", flexible=True),
         Column("Made by"),
-        Column("Params", right=True),
-        Column("License"),
+        Column("Params", right=True, spare=1),
+        Column("License", spare=2),
         *_FIT,
     ]
     rows = [*_above(tree, 0)]
@@ -103,15 +103,15 @@ def variants(found: Variants, best: Choice | None) -> list[str]:
     """The best one for the machine with the reason, then all of them."""
     columns = [
         Column("Repository", flexible=True),
-        Column("Format"),
+        Column("Format", spare=2),
         Column("Quantization"),
         Column("Size", right=True),
-        Column("Bits", right=True),
+        Column("Bits", right=True, spare=3),
         Column("Runs here"),
-        Column("GiB", right=True),
+        Column("GiB", right=True, spare=1),
         Column("Speed", right=True),
-        Column("Downloads", right=True),
-        Column("Remark"),
+        Column("Downloads", right=True, spare=5),
+        Column("Remark", spare=4),
     ]
     head = ["nothing is known to run here"]
     if best is not None:
@@ -195,9 +195,9 @@ def publisher(found: Publisher) -> list[str]:
         Column("Quarter"),
         Column("Models", right=True),
         Column("Smallest", right=True),
-        Column("Median", right=True),
+        Column("Median", right=True, spare=1),
         Column("Largest", right=True),
-        Column("Downloads", right=True),
+        Column("Downloads", right=True, spare=2),
         Column("The largest", flexible=True),
     ]
     rows = [

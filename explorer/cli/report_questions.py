@@ -42,10 +42,10 @@ def enough_lines(found: Enough, context_tokens: int | None, sequences: int) -> l
     columns = [
         Column("Memory", right=True),
         Column("Machine", flexible=True),
-        Column("Family"),
+        Column("Family", spare=1),
         Column("Needs", right=True),
         Column("Decode", right=True),
-        Column("As large", flexible=True),
+        Column("As large", flexible=True, spare=2),
     ]
     table = lines(columns, [_setup(setup) for setup in found.setups])
     silent = (
