@@ -11,6 +11,11 @@ from explorer.fit.llama_cpp.settings import BLOCK_BYTES, Settings
 
 COPIES = 4
 """Batches in flight over several devices (``GGML_SCHED_MAX_COPIES``)."""
+DEEPSTACK = 3
+"""Further streams of a picture that Qwen3-VL adds to its first blocks, which come with the embeddings."""
+_DEEPSTACKED = frozenset({
+    "qwen3vl", "qwen3vlmoe", "qwen3_vl", "qwen3_vl_text", "qwen3_vl_moe", "qwen3_vl_moe_text",
+})  # fmt: skip
 _SETTLED = 2
 """So many blocks of a kind, and the holes they leave no longer change."""
 
@@ -176,9 +181,13 @@ def _graph(
     ``stream`` is the size of the stream it is given: 0 where it is kept beside the graph.
     """
     graph = Graph()
-    stream = graph.new(shape.hidden if stream is None else stream)
+    deep = 1 + DEEPSTACK if shape.model_type in _DEEPSTACKED else 1
+    given = graph.new(deep * shape.hidden if stream is None else deep * stream)
     if host:  # the rows looked up, beside the input for those who bring embeddings of their own
-        stream = graph.new(shape.hidden)
+        given = graph.new(shape.hidden)
+        if deep > 1:
+            given = graph.new(deep * shape.hidden, given)
+    stream = graph.view(given, shape.hidden) if deep > 1 else given
     inputs = Inputs(
         position=graph.new(sizes.position),
         indices=graph.new(sizes.indices),
@@ -188,6 +197,8 @@ def _graph(
     for layer, span in zip(layers[:-1], spans[:-1], strict=True):
         mixed = _mixed(graph, shape, layer, stream, inputs, span)
         stream = _fed(graph, shape, layer, graph.over(shape.hidden, mixed, stream))
+        if deep > 1:
+            stream = graph.over(shape.hidden, stream, graph.part(given))
     mixed = _mixed(graph, shape, layers[-1], stream, inputs, spans[-1])
     last, logits = ends
     mixed = graph.new(last, mixed, outputs)
