@@ -29,6 +29,9 @@ SIZE = (120, 36)
 MACHINE = "RTX 4090, 64 GB"
 MOMENT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LISTED = Query(text="instruct", sort="downloads", task="text-generation")
+PAIR = Query(text="author:Qwen Qwen3-8B params:8B", sort="downloads")
+FILTERED = Query(text="params:7B..40B fits speed:>=30 license:commercial", sort="downloads")
+COMPARED = Query(text="qwen3", sort="downloads", task="text-generation")
 BLANK = "&#160;"
 CELL_WIDTH = 12.2
 """Of one cell of the terminal, as the pictures are drawn."""
@@ -58,7 +61,14 @@ class Picture:
 PICTURES = (
     Picture("models", keys=("down",) * 5),
     Picture("model-fit", "Qwen/Qwen3-30B-A3B"),
+    Picture("fit-vllm", "Qwen/Qwen3-30B-A3B", keys=("e", "w", "j")),
+    Picture("enough", "Qwen/Qwen3-30B-A3B", keys=("x",)),
+    Picture("compare", query=COMPARED, keys=("space", "down") * 3 + ("C",)),
     Picture("weights", "Qwen/Qwen3-30B-A3B", keys=("2", "G", "up", "enter")),
+    Picture("weights-bytes", "black-forest-labs/FLUX.1-schnell", keys=("2", "p", *("down",) * 7)),
+    Picture("weights-quantized", "Qwen/Qwen3-8B-AWQ", keys=("2", "slash", *"layers.0.", "escape")),
+    Picture("diff", query=PAIR, keys=("space", "space", "d")),
+    Picture("models-filtered", query=FILTERED, keys=("down",) * 2),
     Picture("variants", ORIGINAL, keys=("3", "B"), made_up=True),
     Picture("lineage", TUNED, keys=("4",), made_up=True),
     Picture("license", DESCENDANT, keys=("5",), made_up=True),
