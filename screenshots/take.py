@@ -66,7 +66,11 @@ PICTURES = (
     Picture("compare", query=COMPARED, keys=("space", "down") * 3 + ("C",)),
     Picture("weights", "Qwen/Qwen3-30B-A3B", keys=("2", "G", "up", "enter")),
     Picture("weights-bytes", "black-forest-labs/FLUX.1-schnell", keys=("2", "p", *("down",) * 7)),
-    Picture("weights-quantized", "Qwen/Qwen3-8B-AWQ", keys=("2", "slash", *"layers.0.", "escape")),
+    Picture(
+        "weights-quantized",
+        "Qwen/Qwen3-8B-AWQ",
+        keys=("2", "slash", *"layers.0.", "enter", *("down",) * 5),
+    ),
     Picture("diff", query=PAIR, keys=("space", "space", "d")),
     Picture("models-filtered", query=FILTERED, keys=("down",) * 2),
     Picture("variants", ORIGINAL, keys=("3", "B"), made_up=True),
