@@ -59,8 +59,10 @@ def check_format(model: Model, engine: Engine) -> None:
     """Raises UsageError, with the engine to ask instead, if an engine does not run the model's format."""
     if model.checkpoint.format == "gguf":
         _demand(engine == "llama.cpp", model, engine, "GGUF files", "llama.cpp")
-    elif model.layout.kind != "diffusers" and not (model.architecture and _is_plain(model)):
+    elif model.layout.kind != "diffusers" and not _is_plain(model):
         home = engine_of(model.checkpoint.quantization)
+        if home == "llama.cpp":  # its format could be converted, but not the way this one is packed
+            home = "vllm"
         _demand(engine != "llama.cpp" and (engine == "mlx") == (home == "mlx"), model, engine,
                 "packed checkpoints", home)  # fmt: skip
 

@@ -4,7 +4,9 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from explorer.cli import main
 from explorer.cli.arguments import parse
@@ -59,3 +61,17 @@ def test_every_command_of_the_readme_is_one() -> None:
             arguments.remove("--source")  # the file is written by the line above it
             arguments.remove("lab.bin")
         assert parse(arguments).command == arguments[0]
+
+
+@pytest.mark.parametrize("config", [None, '{"model_type": "llama", "num_hidden_layers": 1e18}'])
+def test_weights_without_a_shape_are_counted_and_that_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, config: str | None
+) -> None:
+    save_file({"model.norm.weight": np.zeros(4096, np.float16)}, tmp_path / "model.safetensors")
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    code = 0 if config is None else 5
+    [answer] = printed(capsys, "fit", str(tmp_path), "--machine", "RTX 4090", code=code)
+    assert answer["memory"]["weights"] == 2 * 4096
+    assert answer["memory"]["kv_cache"] == 0
+    assert any("only the weights are counted" in text for text in answer["assumptions"])
