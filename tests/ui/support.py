@@ -71,6 +71,8 @@ async def settled(pilot: Pilot[None]) -> None:
         refining = isinstance(screen, ModelsScreen) and screen.refining
         if not busy and not refining:
             break
+        if not busy:
+            continue  # with none given, every worker would be waited for, those at rest too
         with suppress(WorkerCancelled):
             await pilot.app.workers.wait_for_complete(busy)
     for _ in range(3):
