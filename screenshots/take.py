@@ -63,7 +63,7 @@ PICTURES = (
     Picture("model-fit", "Qwen/Qwen3-30B-A3B"),
     Picture("fit-vllm", "Qwen/Qwen3-30B-A3B", keys=("e", "w", "j")),
     Picture("enough", "Qwen/Qwen3-30B-A3B", keys=("x",)),
-    Picture("compare", query=COMPARED, keys=("space", "down") * 3 + ("C",)),
+    Picture("compare", query=COMPARED, keys=("space", "down", "space", "C")),
     Picture("weights", "Qwen/Qwen3-30B-A3B", keys=("2", "G", "up", "enter")),
     Picture("weights-bytes", "black-forest-labs/FLUX.1-schnell", keys=("2", "p", *("down",) * 7)),
     Picture(

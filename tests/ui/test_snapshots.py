@@ -19,6 +19,8 @@ SCREENS = {
     "models-40x10": ((40, 10), None, ()),
     "fit-80x24": ((80, 24), "Qwen/Qwen3-30B-A3B", ()),
     "fit-120x36": ((120, 36), "Qwen/Qwen3-30B-A3B", ()),
+    "fit-160x45": ((160, 45), "Qwen/Qwen3-30B-A3B", ("e",)),
+    "enough-120x36": ((120, 36), "Qwen/Qwen3-30B-A3B", ("x",)),
     "why-120x44": ((120, 44), "Qwen/Qwen3-8B", ("w",)),
     "weights-80x24": ((80, 24), "Qwen/Qwen3-30B-A3B", ("2",)),
     "weights-120x36": ((120, 36), "openai/gpt-oss-20b", ("2",)),
