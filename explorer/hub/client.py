@@ -8,6 +8,7 @@ import as the part used here.
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -116,6 +117,7 @@ class Client:
         self._pause = pause
         self._monotonic = monotonic
         self.limits = Limits(monotonic)
+        self._unanswered: Counter[str] = Counter()
         self._pools: _Pools | None = None
         self._authorization: dict[str, str] = {}
         self._requests = self._bytes = self._busy = 0
@@ -190,10 +192,21 @@ class Client:
         sends the whole file; the connection is then dropped. Raises Unreachable and Offline, and
         RateLimited without asking while the hub is known to refuse.
         """
+        self._refuse_if_down(url, subject)
+        bucket = bucket_of(url) if self.is_own(url) else ""
+        await self._mind_limits(url, bucket)
+        self._unanswered[bucket] += 1
+        try:
+            return await self._attempts(url, subject, params, span, limit)
+        finally:
+            self._unanswered[bucket] -= 1
+
+    async def _attempts(
+        self, url: str, subject: Subject, params: Params, span: Span | None, limit: int
+    ) -> Answer:
+        """The first answer that no further attempt could better."""
         import httpx2
 
-        self._refuse_if_down(url, subject)
-        await self._mind_limits(url)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 answer = await self._once(url, subject, params, span, limit)
@@ -212,9 +225,14 @@ class Client:
             await self._pause(wait)
         raise unreachable(subject, f"{_ATTEMPTS} attempts failed")
 
-    async def _mind_limits(self, url: str) -> None:
-        """Wait a little for the hub to answer again, and refuse to wait for long."""
-        wait = self.limits.wait_seconds(bucket_of(url)) if self.is_own(url) else 0.0
+    async def _mind_limits(self, url: str, bucket: str) -> None:
+        """Wait a little for the hub to answer again, and refuse to wait for long.
+
+        What is under way counts as sent: several that ask at once share what is left of a window.
+        """
+        if not bucket:
+            return
+        wait = self.limits.wait_seconds(bucket, in_flight=self._unanswered[bucket])
         if wait > _PATIENCE_SECONDS:
             raise self.refuse(url, wait)
         if wait:

@@ -123,9 +123,17 @@ class Refiner:
                 self._waiting[row.listing.id] = row
             self._running = {}
 
-    async def refine(self, rows: Iterable[Row]) -> tuple[Row, ...]:
-        """These rows, exact where that can be had now; in order, the others as they were."""
-        return tuple(await asyncio.gather(*(self._refine_now(row) for row in rows)))
+    async def refine(self, rows: Iterable[Row], *, complete: bool = False) -> tuple[Row, ...]:
+        """These rows, exact where that can be had now; in order, the others as they were.
+
+        Where ``complete``, raises RateLimited if the hub's limits kept any from being read: called again
+        afterwards, it asks for those alone.
+        """
+        found = await asyncio.gather(*(self._refine_now(row) for row in rows))
+        for _, refusal in found:
+            if complete and refusal is not None:
+                raise refusal
+        return tuple(row for row, _ in found)
 
     def close(self) -> None:
         """End ``rows`` and give up what is under way."""
@@ -189,11 +197,13 @@ class Refiner:
         while len(self._held) > WAITING:
             del self._held[next(iter(self._held))]
 
-    async def _refine_now(self, row: Row) -> Row:
+    async def _refine_now(self, row: Row) -> tuple[Row, RateLimited | None]:
         try:
-            return await self._refine(row)
+            return await self._refine(row), None
+        except RateLimited as refusal:
+            return row, refusal
         except ExplorerError:
-            return row
+            return row, None
 
     async def _refine(self, row: Row) -> Row:
         holder = _holder(row.listing) if row.estimated else None

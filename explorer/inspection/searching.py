@@ -71,31 +71,47 @@ async def search(
     while account.more:
         try:
             async for page in source.search(query):
-                rows, unknown = await _judged(page, filters, judge, refiner)
+                while isinstance(sifted := await _sift(page, filters, judge, refiner), RateLimited):
+                    yield _resumes(account, sifted)
+                    await pause(_wait_seconds(sifted))
+                rows, unknown = sifted
                 account = _add(account, page, len(rows), unknown)
                 query = _behind(query, page)
                 yield Found(rows, account)
         except RateLimited as refusal:
-            seconds = refusal.retry_after_seconds or _UNTOLD_SECONDS
             if account.looked_at and not query.start:
                 raise  # the source can't go on in the middle, and would begin anew
-            yield Found((), replace(account, resumes_in_seconds=seconds))
-            await pause(seconds)
+            yield _resumes(account, refusal)
+            await pause(_wait_seconds(refusal))
         else:
             return
 
 
-async def _judged(
+def _wait_seconds(refusal: RateLimited) -> float:
+    return refusal.retry_after_seconds or _UNTOLD_SECONDS
+
+
+def _resumes(account: Account, refusal: RateLimited) -> Found:
+    return Found((), replace(account, resumes_in_seconds=_wait_seconds(refusal)))
+
+
+async def _sift(
     page: Page, filters: Filters, judge: Judge, refiner: Refiner | None
-) -> tuple[tuple[Row, ...], int]:
-    """The rows of a page that pass, and how many do not for want of knowledge."""
+) -> tuple[tuple[Row, ...], int] | RateLimited:
+    """The rows of a page that pass, and how many do not for want of knowledge.
+
+    A refusal if configurations that filters need cannot be read yet: the page is sifted again later.
+    """
     listed = [(listing, filters.judge_listing(listing)) for listing in page.rows]
     unknown = sum(answer is None for _, answer in listed)
     candidates = [listing for listing, answer in listed if answer is True]
     rows = await asyncio.to_thread(_describe, candidates, page.age_seconds)
     rows = tuple(row for row in rows if filters.judge(row) is not False)
     if refiner is not None and filters.needs_config:
-        rows = await refiner.refine(rows)
+        try:
+            rows = await refiner.refine(rows, complete=True)
+        except RateLimited as refusal:
+            return refusal
     rows = await asyncio.to_thread(_judge, rows, judge)
     answers = [filters.judge(row) for row in rows]
     passed = tuple(row for row, answer in zip(rows, answers, strict=True) if answer is True)
