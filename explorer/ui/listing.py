@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from explorer.inspection import Row
 
 COLUMNS = (
-    Column("model", "Model", 27, flex=4, most=60, cut="first"),
+    Column("model", "Model", 25, flex=4, most=60, cut="first"),
     Column("params", "Params", 7, align="right", drop=1),
     Column("active", "Active", 7, align="right", drop=5),
     Column("context", "Context", 8, align="right", drop=4),
