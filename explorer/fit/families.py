@@ -19,6 +19,13 @@ DENSE = ENCODERS | {
 }  # fmt: skip
 """Types none of whose published models has experts: a token reads all of their weights."""
 
+GGUF_TYPES = {
+    "command-r": "cohere", "gptneox": "gpt_neox", "hunyuan-dense": "hunyuan_v1_dense",
+    "modern-bert": "modernbert", "phi2": "phi", "qwen2vl": "qwen2_vl", "qwen3vl": "qwen3_vl",
+    "starcoder": "gpt_bigcode",
+}  # fmt: skip
+"""Dense types by llama.cpp's name for them (``general.architecture``), where that is another."""
+
 TIED_BY_DEFAULT = ENCODERS | {
     "bart", "bloom", "cohere", "cohere2", "falcon", "falcon_mamba", "gemma", "gemma2", "gemma3",
     "gemma3_text", "gemma3n", "gemma3n_text", "gemma4", "gemma4_text", "gpt2", "gpt_bigcode", "lfm2",

@@ -1,6 +1,7 @@
 """A listing row judged on a machine, with no request of its own."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,6 +10,7 @@ from explorer.errors import HeaderError, UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.config import from_config
 from explorer.fit.estimate import from_parameters
+from explorer.fit.families import DENSE, GGUF_TYPES
 from explorer.fit.planner import best
 from explorer.fit.synthesis import active_parameters_of, parameters_of
 from explorer.fit.values import Answer, Engine, Scenario
@@ -24,6 +26,8 @@ from explorer.weights.quantization import from_config as from_quantized
 
 FEWEST_KEYS = 3
 """A listing's config with no more than these has the type, the classes and the quantization at most."""
+_OF_EXPERTS = re.compile(r"\d+x\d|moe(?![a-z])|mixtral|-a\d+(?:\.\d+)?b", re.IGNORECASE)
+"""Names of models with experts: 8x7B, 4x8B-MoE, 30B-A3B."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,9 @@ def describe(listing: Listing, *, age_seconds: float = 0.0) -> Row:
     configured = _configured(listing.config)
     parameters = listing.parameters or (gguf.parameters if gguf else None)
     estimated = configured.shape is None
-    found = _described(configured, _rounded(parameters) if estimated else parameters)
+    model_type = configured.model_type or _gguf_type(listing)
+    counted = _rounded(parameters) if estimated else parameters
+    found = _described(configured, counted, model_type)
     return Row(
         listing=listing,
         parameters=parameters or found.parameters,
@@ -166,6 +172,19 @@ def describe(listing: Listing, *, age_seconds: float = 0.0) -> Row:
     )
 
 
+def _gguf_type(listing: Listing) -> str:
+    """The model type that a GGUF file's architecture stands for, if none of that type has experts.
+
+    llama.cpp calls Mixtral and merges into experts ``llama`` too: the names then tell.
+    """
+    named = (listing.gguf.architecture if listing.gguf else None) or ""
+    names = (listing.id, *listing.base_models)
+    if named == "llama" and any(_OF_EXPERTS.search(name) for name in names):
+        return ""
+    model_type = GGUF_TYPES.get(named, named.replace("-", "_"))
+    return model_type if model_type in DENSE else ""
+
+
 def _rounded(parameters: int | None) -> int | None:
     """To three figures: a supposed shape is no surer than that, and more rows then share it."""
     if not parameters:
@@ -175,11 +194,11 @@ def _rounded(parameters: int | None) -> int | None:
 
 
 @lru_cache(maxsize=4096)
-def _described(configured: _Configured, parameters: int | None) -> _Described:
+def _described(configured: _Configured, parameters: int | None, model_type: str) -> _Described:
     shape = configured.shape
     estimated = shape is None
     if shape is None and parameters:
-        shape = from_parameters(parameters, configured.model_type)
+        shape = from_parameters(parameters, model_type)
     return _Described(
         parameters=parameters or (parameters_of(shape) if shape else None),
         active=None if estimated or shape is None else _active(shape, parameters),
