@@ -165,7 +165,8 @@ async def test_scrolling_filtering_and_refining_at_once(
 
         statuses = [exchange.status for exchange in hub.traffic.exchanges]
         assert statuses.count(429) == len(faults), "none but those that were injected"
-        answered = [e.target for e in hub.traffic.exchanges if e.status != 429]
+        # A redirect is no answer: where a refusal comes before its target is read, it is asked again.
+        answered = [e.target for e in hub.traffic.exchanges if e.status == 200]
         assert len(set(answered)) == len(answered), "nothing is asked for twice"
         assert time.waits
 
