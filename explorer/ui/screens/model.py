@@ -19,7 +19,7 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
-from explorer.inspection import Model, open_model, read_shards
+from explorer.inspection import Model, open_model, retry_shards
 from explorer.inspection.lineage import Lineage
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
@@ -36,7 +36,6 @@ from explorer.ui.widgets.status import State, Status
 from explorer.ui.widgets.table import VirtualTable
 from explorer.ui.widgets.title import Title
 from explorer.units import count, file_size, tokens
-from explorer.weights.checkpoint import Shard
 
 
 class ModelScreen(Screen[None]):
@@ -109,12 +108,6 @@ class ModelScreen(Screen[None]):
         """The model as far as it has been read."""
 
         model: Model
-
-    @dataclass
-    class ShardRead(Message):
-        """A file that had failed was read again."""
-
-        shard: Shard
 
     @dataclass
     class ReadingEnded(Message):
@@ -218,10 +211,10 @@ class ModelScreen(Screen[None]):
 
     @work(group="reading", exclusive=True, exit_on_error=False)
     async def _read_again(self, source: Source, model: Model) -> None:
-        """Post each of the missing shards that can be read now."""
+        """Post the model with each of the missing shards that can be read now."""
         try:
-            async for shard in read_shards(source, model.repo, model.checkpoint.missing):
-                self.post_message(self.ShardRead(shard))
+            async for grown in retry_shards(source, model):
+                self.post_message(self.ModelRead(grown))
         except ExplorerError as error:
             self.post_message(self.ReadingEnded(error))
         else:
@@ -232,11 +225,6 @@ class ModelScreen(Screen[None]):
         if self.model is None:
             self.post_message(SourceAnswered())
         self.model = message.model
-
-    @on(ShardRead)
-    def _take_shard(self, message: ShardRead) -> None:
-        if self.model is not None:
-            self.model = self.model.with_shard(message.shard)
 
     @on(ReadingEnded)
     def _end(self, message: ReadingEnded) -> None:
