@@ -8,7 +8,6 @@ from contextlib import aclosing, asynccontextmanager
 from explorer.cli import report
 from explorer.errors import ModelNotFound
 from explorer.fit.values import Scenario
-from explorer.hardware.detect import detect
 from explorer.hardware.machine import Machine
 from explorer.hardware.spec import parse_machine
 from explorer.hub.names import ModelName, parse_name
@@ -21,7 +20,11 @@ from explorer.inspection.opening import open_model
 def machine_of(options: argparse.Namespace) -> Machine:
     """The machine that was named, or the one at hand."""
     spec: str | None = getattr(options, "machine", None)
-    return detect() if spec is None else parse_machine(spec)
+    if spec is not None:
+        return parse_machine(spec)
+    from explorer.hardware.detect import detect  # reads what every vendor's tools say
+
+    return detect()
 
 
 def scenario_of(options: argparse.Namespace) -> Scenario:

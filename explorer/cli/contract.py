@@ -6,16 +6,18 @@ Bytes, tokens and counts are integers; what is unknown is null.
 import dataclasses
 import json
 import sys
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from explorer.fit.architecture import Architecture
-from explorer.fit.values import Answer, Memory, Range
-from explorer.hardware.machine import Machine
-from explorer.hub.source import Source, Transfer
-from explorer.inspection.model import Model
-from explorer.inspection.rows import Row
-from explorer.weights.tensor_table import Row as TensorRow
-from explorer.weights.tree import Node
+if TYPE_CHECKING:
+    from explorer.fit.architecture import Architecture
+    from explorer.fit.values import Answer, Memory, Range
+    from explorer.hardware.machine import Machine
+    from explorer.hub.source import Source, Transfer
+    from explorer.inspection.model import Model
+    from explorer.inspection.rows import Row
+    from explorer.weights.tensor_table import Row as TensorRow
+    from explorer.weights.tree import Node
+
 
 SCHEMA_VERSION = 1
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
@@ -27,7 +29,7 @@ def emit(value: Json) -> None:
     print()
 
 
-def machine_json(machine: Machine) -> dict[str, Json]:
+def machine_json(machine: "Machine") -> dict[str, Json]:
     """The ``machine`` object."""
     return {
         "name": machine.name,
@@ -52,7 +54,7 @@ def machine_json(machine: Machine) -> dict[str, Json]:
     }
 
 
-def transfer_json(transfer: Transfer) -> dict[str, Json]:
+def transfer_json(transfer: "Transfer") -> dict[str, Json]:
     """The ``transfer`` object: what the answer cost on the wire."""
     return {
         "requests": transfer.requests,
@@ -62,12 +64,12 @@ def transfer_json(transfer: Transfer) -> dict[str, Json]:
     }
 
 
-def memory_json(memory: Memory) -> dict[str, Json]:
+def memory_json(memory: "Memory") -> dict[str, Json]:
     """The parts of a footprint and their total, in bytes."""
     return {**dataclasses.asdict(memory), "total": memory.total}
 
 
-def range_json(value: Range | None) -> Json:
+def range_json(value: "Range | None") -> Json:
     """An estimate with its spread, in tokens a second; null without a basis."""
     if value is None:
         return None
@@ -79,7 +81,7 @@ def range_json(value: Range | None) -> Json:
 
 
 def answer_json(
-    model_id: str, revision: str | None, answer: Answer, transfer: Transfer
+    model_id: str, revision: str | None, answer: "Answer", transfer: "Transfer"
 ) -> dict[str, Json]:
     """One element of the array that ``fit`` prints."""
     scenario = answer.scenario
@@ -122,7 +124,7 @@ def answer_json(
     }
 
 
-def row_json(row: Row) -> dict[str, Json]:
+def row_json(row: "Row") -> dict[str, Json]:
     """One row that ``search`` prints."""
     listing, answer = row.listing, row.answer
     fit: Json = None
@@ -151,7 +153,7 @@ def row_json(row: Row) -> dict[str, Json]:
     }
 
 
-def tensor_json(row: TensorRow) -> dict[str, Json]:
+def tensor_json(row: "TensorRow") -> dict[str, Json]:
     """One tensor."""
     return {
         "name": row.name,
@@ -167,7 +169,7 @@ def tensor_json(row: TensorRow) -> dict[str, Json]:
     }
 
 
-def group_json(node: Node) -> dict[str, Json]:
+def group_json(node: "Node") -> dict[str, Json]:
     """Totals of one group of tensors."""
     return {
         "group": node.name,
@@ -177,7 +179,7 @@ def group_json(node: Node) -> dict[str, Json]:
     }
 
 
-def model_json(model: Model, source: Source) -> dict[str, Json]:
+def model_json(model: "Model", source: "Source") -> dict[str, Json]:
     """The object that ``show`` prints."""
     counts = model.checkpoint.counts
     listing, terms = model.repo.listing, model.terms
@@ -233,7 +235,7 @@ def model_json(model: Model, source: Source) -> dict[str, Json]:
     }
 
 
-def architecture_json(shape: Architecture | None) -> Json:
+def architecture_json(shape: "Architecture | None") -> Json:
     """The ``architecture`` object; null if no file told the shape."""
     if shape is None:
         return None

@@ -1,19 +1,23 @@
 """The JSON of the questions beyond the fit: enough, upgrades, most, commands, compare."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from explorer.cli.contract import SCHEMA_VERSION, Json, machine_json, memory_json, range_json
-from explorer.engine.told import EngineWord, Parts
-from explorer.fit.enough import Enough
-from explorer.fit.launch import Command
-from explorer.fit.most import Most
-from explorer.fit.upgrades import Upgrade
-from explorer.fit.values import Answer
-from explorer.inspection.comparing import Comparison
-from explorer.inspection.launching import Commands
+from explorer.cli.contract import SCHEMA_VERSION, machine_json, memory_json, range_json
+
+if TYPE_CHECKING:
+    from explorer.cli.contract import Json
+    from explorer.engine.told import EngineWord, Parts
+    from explorer.fit.enough import Enough
+    from explorer.fit.launch import Command
+    from explorer.fit.most import Most
+    from explorer.fit.upgrades import Upgrade
+    from explorer.fit.values import Answer
+    from explorer.inspection.comparing import Comparison
+    from explorer.inspection.launching import Commands
 
 
-def most_json(most: Most) -> dict[str, Json]:
+def most_json(most: "Most") -> "dict[str, Json]":
     """The ``most`` object of ``fit``."""
     return {
         "context_tokens": most.context_tokens,
@@ -22,7 +26,7 @@ def most_json(most: Most) -> dict[str, Json]:
     }
 
 
-def enough_json(found: Enough) -> dict[str, Json]:
+def enough_json(found: "Enough") -> "dict[str, Json]":
     """The ``enough`` object of ``fit --enough``."""
     return {
         "quantization": found.quantization,
@@ -44,7 +48,7 @@ def enough_json(found: Enough) -> dict[str, Json]:
     }
 
 
-def upgrades_json(found: Sequence[Upgrade]) -> list[Json]:
+def upgrades_json(found: "Sequence[Upgrade]") -> "list[Json]":
     """The ``upgrades`` array of ``fit --enough``."""
     return [
         {
@@ -58,7 +62,7 @@ def upgrades_json(found: Sequence[Upgrade]) -> list[Json]:
     ]
 
 
-def _outcome(answer: Answer) -> dict[str, Json]:
+def _outcome(answer: "Answer") -> "dict[str, Json]":
     return {
         "verdict": answer.verdict.value,
         "quantization": answer.scenario.quantization,
@@ -68,7 +72,7 @@ def _outcome(answer: Answer) -> dict[str, Json]:
     }
 
 
-def commands_json(commands: Commands) -> dict[str, Json]:
+def commands_json(commands: "Commands") -> "dict[str, Json]":
     """The ``commands`` object of ``fit``."""
     download = commands.download
     return {
@@ -88,7 +92,7 @@ def commands_json(commands: Commands) -> dict[str, Json]:
     }
 
 
-def _command(command: Command) -> dict[str, Json]:
+def _command(command: "Command") -> "dict[str, Json]":
     return {
         "line": command.line,
         "program": command.program,
@@ -98,7 +102,7 @@ def _command(command: Command) -> dict[str, Json]:
     }
 
 
-def engine_json(word: EngineWord) -> dict[str, Json]:
+def engine_json(word: "EngineWord") -> "dict[str, Json]":
     """The ``engine_says`` object of ``fit --ask-engine``: bytes, on a processor alone."""
     return {
         "version": word.version,
@@ -110,7 +114,7 @@ def engine_json(word: EngineWord) -> dict[str, Json]:
     }
 
 
-def _parts(parts: Parts) -> dict[str, Json]:
+def _parts(parts: "Parts") -> "dict[str, Json]":
     return {
         "weights": parts.weights,
         "context": parts.context,
@@ -119,7 +123,7 @@ def _parts(parts: Parts) -> dict[str, Json]:
     }
 
 
-def comparison_json(found: Comparison) -> dict[str, Json]:
+def comparison_json(found: "Comparison") -> "dict[str, Json]":
     """The object that ``compare`` prints."""
     return {
         "schema_version": SCHEMA_VERSION,

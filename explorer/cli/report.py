@@ -2,20 +2,25 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from explorer import units
 from explorer.cli.report_show import active
 from explorer.cli.table import Column, facts, lines
-from explorer.fit.values import Answer, Range, Scenario, Verdict
-from explorer.hardware.machine import Device, Machine
-from explorer.hub.source import Source
-from explorer.inspection.model import Model
-from explorer.inspection.rows import Row
+from explorer.fit.values import Verdict
 from explorer.safetext import safe_line
-from explorer.weights.checkpoint import Shard
-from explorer.weights.tensor_table import Row as TensorRow
-from explorer.weights.tensors import Header
-from explorer.weights.tree import Node
+
+if TYPE_CHECKING:
+    from explorer.fit.values import Answer, Range, Scenario
+    from explorer.hardware.machine import Device, Machine
+    from explorer.hub.source import Source
+    from explorer.inspection.model import Model
+    from explorer.inspection.rows import Row
+    from explorer.weights.checkpoint import Shard
+    from explorer.weights.tensor_table import Row as TensorRow
+    from explorer.weights.tensors import Header
+    from explorer.weights.tree import Node
+
 
 VERDICTS = {
     Verdict.FITS: "+ fits",
@@ -43,7 +48,7 @@ def progress(text: str) -> None:
     print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def listing(rows: Sequence[Row]) -> list[str]:
+def listing(rows: "Sequence[Row]") -> list[str]:
     """The rows of a listing."""
     columns = [
         Column("Model", flexible=True),
@@ -60,7 +65,7 @@ def listing(rows: Sequence[Row]) -> list[str]:
     return lines(columns, [_listing_cells(row) for row in rows]) if rows else []
 
 
-def _listing_cells(row: Row) -> tuple[str, ...]:
+def _listing_cells(row: "Row") -> tuple[str, ...]:
     best, size, speed = judged_cells(row)
     return (
         row.listing.id,
@@ -76,7 +81,7 @@ def _listing_cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def judged_cells(row: Row) -> tuple[str, str, str]:
+def judged_cells(row: "Row") -> tuple[str, str, str]:
     """Best quantization with its verdict, memory and speed of a row."""
     if row.answer is None:
         return "?", "", ""
@@ -90,7 +95,7 @@ def judged_cells(row: Row) -> tuple[str, str, str]:
     )
 
 
-def listing_footing(rows: Sequence[Row], machine: Machine, source: str) -> str:
+def listing_footing(rows: "Sequence[Row]", machine: "Machine", source: str) -> str:
     """What the listing rests on."""
     legend = "+ fits  ~ tight  o offload  x too large"
     if any(row.estimated for row in rows):
@@ -98,7 +103,7 @@ def listing_footing(rows: Sequence[Row], machine: Machine, source: str) -> str:
     return f"{legend} | on {machine.name} | {source}"
 
 
-def machine(value: Machine) -> list[str]:
+def machine(value: "Machine") -> list[str]:
     """A machine and what is known of its devices."""
     pairs = [(f"device {i}", _device(device)) for i, device in enumerate(value.devices)]
     ram = (
@@ -111,7 +116,7 @@ def machine(value: Machine) -> list[str]:
     return [safe_line(value.name), *facts(pairs)]
 
 
-def _device(device: Device) -> str:
+def _device(device: "Device") -> str:
     parts = [
         device.name,
         units.memory(device.memory_bytes),
@@ -122,7 +127,7 @@ def _device(device: Device) -> str:
     return ", ".join([*parts, device.kind])
 
 
-def model(value: Model, source: Source, further: Sequence[tuple[str, str]] = ()) -> list[str]:
+def model(value: "Model", source: "Source", further: Sequence[tuple[str, str]] = ()) -> list[str]:
     """What the files of a model say; ``further`` are labels and values that stand among them."""
     counts, listing_ = value.checkpoint.counts, value.repo.listing
     bits = counts.bits_per_weight
@@ -150,7 +155,7 @@ def model(value: Model, source: Source, further: Sequence[tuple[str, str]] = ())
     return [safe_line(listing_.id), *facts(pairs), "", *files, *warnings]
 
 
-def _files(shards: Sequence[Shard]) -> list[tuple[str, str, str]]:
+def _files(shards: "Sequence[Shard]") -> list[tuple[str, str, str]]:
     """A row a file; of many, the first ones, and the rest together."""
     shown = shards if len(shards) <= FILES_SHOWN else shards[: FILES_SHOWN - 1]
     rows = [
@@ -165,11 +170,11 @@ def _files(shards: Sequence[Shard]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _commit(value: Model) -> str:
+def _commit(value: "Model") -> str:
     return f" @ {value.repo.commit[:12]}" if value.repo.commit else ""
 
 
-def _tensors_in(header: Header | None) -> str:
+def _tensors_in(header: "Header | None") -> str:
     return "?" if header is None else f"{len(header.tensors):,}"
 
 
@@ -179,7 +184,7 @@ def _shares(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {units.count(number)}" for name, number in ordered if number)
 
 
-def _architecture(value: Model) -> list[tuple[str, str]]:
+def _architecture(value: "Model") -> list[tuple[str, str]]:
     shape = value.architecture
     if shape is None:
         return [("architecture", "unknown: no config.json with a shape, and no GGUF metadata")]
@@ -193,7 +198,7 @@ def _architecture(value: Model) -> list[tuple[str, str]]:
     ]
 
 
-def tensors(rows: Sequence[TensorRow]) -> list[str]:
+def tensors(rows: "Sequence[TensorRow]") -> list[str]:
     """Tensors, a line each."""
     columns = [
         Column("tensor", flexible=True),
@@ -217,7 +222,7 @@ def tensors(rows: Sequence[TensorRow]) -> list[str]:
     return lines(columns, cells)
 
 
-def groups(nodes: Sequence[Node]) -> list[str]:
+def groups(nodes: "Sequence[Node]") -> list[str]:
     """Totals by group, with each group's share of the bytes."""
     whole = sum(node.size_bytes for node in nodes)
     columns = [
@@ -240,7 +245,7 @@ def groups(nodes: Sequence[Node]) -> list[str]:
     return lines(columns, cells)
 
 
-def answer(value: Model, result: Answer) -> list[str]:
+def answer(value: "Model", result: "Answer") -> list[str]:
     """Whether, how and how fast a model runs, with every part of the figure."""
     memory, scenario = result.memory, result.scenario
     parts = [
@@ -277,14 +282,14 @@ def answer(value: Model, result: Answer) -> list[str]:
     return [safe_line(value.repo.listing.id), *facts(pairs), ""]
 
 
-def _context(scenario: Scenario) -> str:
+def _context(scenario: "Scenario") -> str:
     if scenario.context_tokens is None:
         return ""
     sequences = f" x {scenario.sequences}" if scenario.sequences > 1 else ""
     return f"{units.tokens(scenario.context_tokens)}{sequences}, KV {scenario.kv_dtype}"
 
 
-def _speed(value: Range | None) -> str:
+def _speed(value: "Range | None") -> str:
     if value is None:
         return "unknown"
     return f"{units.speed(value.expected)} ({value.low:.0f} to {value.high:.0f})"

@@ -1,21 +1,25 @@
 """What people read of the questions beyond the fit: enough, most, commands, the engine's own word."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from explorer import units
 from explorer.cli.report import GLYPHS
 from explorer.cli.table import Column, facts, lines
-from explorer.engine.told import EngineWord
-from explorer.fit.enough import Enough, Setup
-from explorer.fit.most import Most
-from explorer.fit.upgrades import Upgrade
-from explorer.fit.values import Answer, Range, Verdict
-from explorer.inspection.comparing import Comparison, Line
-from explorer.inspection.launching import Commands
+from explorer.fit.values import Verdict
 from explorer.safetext import safe_line
 
+if TYPE_CHECKING:
+    from explorer.engine.told import EngineWord
+    from explorer.fit.enough import Enough, Setup
+    from explorer.fit.most import Most
+    from explorer.fit.upgrades import Upgrade
+    from explorer.fit.values import Answer, Range
+    from explorer.inspection.comparing import Comparison, Line
+    from explorer.inspection.launching import Commands
 
-def most_lines(most: Most, answer: Answer) -> list[str]:
+
+def most_lines(most: "Most", answer: "Answer") -> list[str]:
     """What could be had instead of each of the things asked for."""
     if answer.verdict is Verdict.TOO_LARGE and most.quantization is None:
         return facts([("most", "nothing runs here at this context; see --enough")])
@@ -32,7 +36,7 @@ def most_lines(most: Most, answer: Answer) -> list[str]:
     )
 
 
-def enough_lines(found: Enough, context_tokens: int | None, sequences: int) -> list[str]:
+def enough_lines(found: "Enough", context_tokens: int | None, sequences: int) -> list[str]:
     """A line a family, smallest first."""
     wish = f"at least {found.min_tokens_per_second:g}/s, " if found.min_tokens_per_second else ""
     heading = (
@@ -58,7 +62,7 @@ def enough_lines(found: Enough, context_tokens: int | None, sequences: int) -> l
     return [heading, "", *table, *silent]
 
 
-def _setup(setup: Setup) -> tuple[str, ...]:
+def _setup(setup: "Setup") -> tuple[str, ...]:
     return (
         units.memory(setup.memory_bytes),
         setup.machine.name + (" (experts in RAM)" if _offloads(setup) else ""),
@@ -69,11 +73,11 @@ def _setup(setup: Setup) -> tuple[str, ...]:
     )
 
 
-def _offloads(setup: Setup) -> bool:
+def _offloads(setup: "Setup") -> bool:
     return setup.answer.verdict is Verdict.OFFLOAD
 
 
-def upgrade_lines(found: Sequence[Upgrade]) -> list[str]:
+def upgrade_lines(found: "Sequence[Upgrade]") -> list[str]:
     """What each change to the machine would bring, and what none would."""
     if not found:
         return []
@@ -91,22 +95,22 @@ def upgrade_lines(found: Sequence[Upgrade]) -> list[str]:
     return [f"Upgrades of {safe_line(before.machine.name)}", "", *lines(columns, rows), *said]
 
 
-def _upgrade(answer: Answer) -> tuple[str, str, str]:
+def _upgrade(answer: "Answer") -> tuple[str, str, str]:
     quantization = answer.scenario.quantization or "?"
     most = units.tokens(answer.max_context_tokens) if answer.max_context_tokens else "-"
     return f"{GLYPHS[answer.verdict]} {quantization}", most, _speed(answer.speed.decode)
 
 
-def _speed(value: Range | None) -> str:
+def _speed(value: "Range | None") -> str:
     return "?" if value is None else units.speed(value.expected)
 
 
-def command_lines(commands: Commands) -> list[str]:
+def command_lines(commands: "Commands") -> list[str]:
     """The lines to type, and nothing else."""
     return list(commands.lines)
 
 
-def command_notes(commands: Commands) -> list[str]:
+def command_notes(commands: "Commands") -> list[str]:
     """What is to be known before typing them: size, room, what was left out."""
     said = list(commands.launch.notes)
     download = commands.download
@@ -123,7 +127,7 @@ def command_notes(commands: Commands) -> list[str]:
     return said
 
 
-def engine_lines(word: EngineWord) -> list[str]:
+def engine_lines(word: "EngineWord") -> list[str]:
     """The engine's own figures beside ours, for a processor alone."""
     heading = f"{safe_line(word.version)}, on a processor alone"
     if word.theirs is None:
@@ -145,7 +149,7 @@ def _off(ours: int, theirs: int) -> str:
     return f"{100 * (ours / theirs - 1):+.1f} %" if theirs else "-"
 
 
-def comparison_lines(found: Comparison) -> list[str]:
+def comparison_lines(found: "Comparison") -> list[str]:
     """Models in columns, properties in lines; ``*`` is best, ``<`` marks the largest differences."""
     columns = [
         Column(""),
@@ -158,7 +162,7 @@ def comparison_lines(found: Comparison) -> list[str]:
     return [*table, "", safe_line(legend), *(safe_line(text) for text in problems)]
 
 
-def _compared(line: Line) -> tuple[str, ...]:
+def _compared(line: "Line") -> tuple[str, ...]:
     cells = [
         f"{cell}{'*' if number == line.best else ' '}" for number, cell in enumerate(line.cells)
     ]

@@ -1,17 +1,20 @@
 """What ``weights show`` prints beside the figures: adapters, variants, metadata."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from explorer import units
 from explorer.cli.table import Column, facts, lines
-from explorer.inspection.adapter import Adapter
-from explorer.inspection.model import Model
-from explorer.weights.layout import FileGroup
 from explorer.weights.metadata import written
-from explorer.weights.tensors import MetadataValue
+
+if TYPE_CHECKING:
+    from explorer.inspection.adapter import Adapter
+    from explorer.inspection.model import Model
+    from explorer.weights.layout import FileGroup
+    from explorer.weights.tensors import MetadataValue
 
 
-def active(model: Model) -> str:
+def active(model: "Model") -> str:
     """Active parameters as the publisher counts them, and as others would."""
     usual = model.active_parameters
     without = model.active_counted(input_embedding=False)
@@ -23,7 +26,7 @@ def active(model: Model) -> str:
     return f"{units.count(usual)} ({units.count(without)} without the input embedding)"
 
 
-def adapter(value: Adapter | None) -> list[tuple[str, str]]:
+def adapter(value: "Adapter | None") -> list[tuple[str, str]]:
     """The base model and what the two are together."""
     if value is None:
         return []
@@ -38,7 +41,7 @@ def adapter(value: Adapter | None) -> list[tuple[str, str]]:
     ]
 
 
-def variants(groups: Sequence[FileGroup]) -> list[str]:
+def variants(groups: "Sequence[FileGroup]") -> list[str]:
     """Further weights of the repository, a line each; nothing if there are none."""
     if not groups:
         return []
@@ -62,7 +65,7 @@ def variants(groups: Sequence[FileGroup]) -> list[str]:
     return ["", *lines(columns, rows)]
 
 
-def metadata(values: Mapping[str, MetadataValue]) -> list[str]:
+def metadata(values: "Mapping[str, MetadataValue]") -> list[str]:
     """Keys and values of the headers."""
     if not values:
         return ["", "no metadata in the headers"]

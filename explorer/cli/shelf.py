@@ -48,12 +48,12 @@ def _table(rows: Sequence[Row]) -> list[str]:
         Column("Model", flexible=True),
         Column("Params", right=True),
         Column("Active", right=True, spare=3),
-        Column("Context", right=True, spare=1),
+        Column("Context", right=True, spare=2),
         Column("Best here"),
         Column("GiB", right=True),
         Column("Speed", right=True),
         Column("On disk", right=True),
-        Column("Where", spare=2),
+        Column("Where", spare=1),
         Column("Updated", right=True, spare=4),
     ]
     return lines(columns, [_cells(row) for row in rows]) if rows else []

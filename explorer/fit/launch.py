@@ -14,7 +14,6 @@ from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.llama_cpp.demand import aligned
 from explorer.fit.values import Answer
-from explorer.fit.vllm.engine import deploy
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Device
 
@@ -290,6 +289,8 @@ def _vllm(
     options = ["serve", published.id, "--max-model-len", str(scenario.context_tokens or 0)]
     if published.revision and not published.local:
         options += ["--revision", published.revision]
+    from explorer.fit.vllm.engine import deploy  # only what vLLM runs needs it
+
     try:
         settings = deploy(architecture, weights, answer.machine, scenario).settings
     except UsageError as error:

@@ -5,14 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from explorer.hub.fallback import Fallback
-from explorer.hub.huggingface import HuggingFace
-from explorer.hub.local import Local
 from explorer.hub.other_names import HubName
-from explorer.hub.snapshot import Snapshot
 from explorer.hub.source import Source
-from explorer.hub.store import Store
-from explorer.hub.stored import Stored
 
 SourceKind: TypeAlias = Literal["auto", "hub", "snapshot", "local"]
 
@@ -47,28 +41,44 @@ def open_source(
 
     Ollama's models have no snapshot behind them: the bundled one knows of none.
     """
-    if isinstance(kind, Path):
-        return Snapshot.of_file(kind)
     if kind == "local":
+        from explorer.hub.local import Local
+
         return Local((*folders, *folders_from_environment()))
-    if kind == "snapshot":
-        return Snapshot()
+    if isinstance(kind, Path) or kind == "snapshot":
+        from explorer.hub.snapshot import Snapshot
+
+        return Snapshot.of_file(kind) if isinstance(kind, Path) else Snapshot()
     live = _open_hub(hub, endpoint, cache, offline=offline or is_offline())
-    if kind == "hub" or hub == "ollama":
-        return live
+    return live if kind == "hub" or hub == "ollama" else _with_snapshot(live)
+
+
+# A source is imported when it is chosen: of the five, a command opens one or two.
+
+
+def _with_snapshot(live: Source) -> Source:
+    from explorer.hub.fallback import Fallback
+    from explorer.hub.snapshot import Snapshot
+
     return Fallback(live, Snapshot())
 
 
 def _open_hub(name: HubName, endpoint: str | None, cache: Path | None, *, offline: bool) -> Source:
+    from explorer.hub.store import Store
+    from explorer.hub.stored import Stored
+
+    store = Store(cache)
     if name == "modelscope":
         from explorer.hub.modelscope import ModelScope
 
         scope = ModelScope(endpoint, offline=offline)
-        return Stored(scope, Store(cache), scope=scope.endpoint)
+        return Stored(scope, store, scope=scope.endpoint)
     if name == "ollama":
         from explorer.hub.ollama_registry import OllamaRegistry
 
         registry = OllamaRegistry(endpoint, offline=offline)
-        return Stored(registry, Store(cache), scope=registry.endpoint)
+        return Stored(registry, store, scope=registry.endpoint)
+    from explorer.hub.huggingface import HuggingFace
+
     hub = HuggingFace(endpoint, offline=offline)
-    return Stored(hub, Store(cache), scope=hub.endpoint)
+    return Stored(hub, store, scope=hub.endpoint)

@@ -74,7 +74,10 @@ def test_rows_have_what_their_headers_say(capsys: pytest.CaptureFixture[str]) ->
     assert rows["tiny:latest"]["provenance"] == "on disk: Ollama"
 
 
-def test_a_file_in_two_stores_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_in_two_stores_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     rows = {row["name"]: row for row in search(capsys)}
     (twin,) = rows["tiny:latest"]["twins"]
     assert twin["model"] == rows["acme/tiny-GGUF"]["id"]

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from explorer.cli import contract, report
 from explorer.cli.asked import exit_code, machine_of, read_model, scenario_of, source_of
@@ -20,18 +21,24 @@ from explorer.cli.report_questions import (
     most_lines,
     upgrade_lines,
 )
-from explorer.engine.told import EngineWord
 from explorer.errors import UsageError
-from explorer.fit.enough import Enough
-from explorer.fit.most import Most
-from explorer.fit.upgrades import Upgrade
-from explorer.fit.values import Answer, Verdict
+from explorer.fit.values import Verdict
 from explorer.hub.names import parse_name
-from explorer.hub.source import Source, Transfer
-from explorer.inspection.fitting import Subject, answer_subject, subject
-from explorer.inspection.launching import Commands, commands_for
-from explorer.inspection.model import Model
+from explorer.inspection.fitting import answer_subject, subject
+from explorer.inspection.launching import commands_for
 from explorer.inspection.questions import enough_for, most_of, upgrades_for
+
+if TYPE_CHECKING:
+    from explorer.engine.told import EngineWord
+    from explorer.fit.enough import Enough
+    from explorer.fit.most import Most
+    from explorer.fit.upgrades import Upgrade
+    from explorer.fit.values import Answer
+    from explorer.hub.source import Source, Transfer
+    from explorer.inspection.fitting import Subject
+    from explorer.inspection.launching import Commands
+    from explorer.inspection.model import Model
+
 
 DOES_NOT_FIT = 1
 
@@ -40,14 +47,14 @@ DOES_NOT_FIT = 1
 class Answered:
     """Everything that was asked about one model."""
 
-    model: Model
-    answer: Answer
-    most: Most
-    commands: Commands
-    enough: Enough | None
-    upgrades: tuple[Upgrade, ...]
-    engine_says: EngineWord | None
-    transfer: Transfer
+    model: "Model"
+    answer: "Answer"
+    most: "Most"
+    commands: "Commands"
+    enough: "Enough | None"
+    upgrades: "tuple[Upgrade, ...]"
+    engine_says: "EngineWord | None"
+    transfer: "Transfer"
 
 
 async def run(options: argparse.Namespace) -> int:
@@ -76,7 +83,9 @@ async def run(options: argparse.Namespace) -> int:
     return code
 
 
-async def _asked(source: Source, model: Model, found: Subject, answer: Answer) -> EngineWord:
+async def _asked(
+    source: "Source", model: "Model", found: "Subject", answer: "Answer"
+) -> "EngineWord":
     """The engine's own word; what asks it is loaded only for this."""
     from explorer.inspection.asking import ask_engine
 
@@ -84,11 +93,11 @@ async def _asked(source: Source, model: Model, found: Subject, answer: Answer) -
 
 
 def _answered(
-    model: Model,
-    found: Subject,
-    answer: Answer,
+    model: "Model",
+    found: "Subject",
+    answer: "Answer",
     options: argparse.Namespace,
-    told: tuple[EngineWord | None, Transfer],
+    told: "tuple[EngineWord | None, Transfer]",
 ) -> Answered:
     machine = answer.machine
     wanted = options.min_speed
