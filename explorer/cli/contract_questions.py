@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from explorer.cli.contract import SCHEMA_VERSION, machine_json, memory_json, range_json
+from explorer.cli.contract import SCHEMA_VERSION, Json, machine_json, memory_json, range_json
 
 if TYPE_CHECKING:
-    from explorer.cli.contract import Json
     from explorer.engine.told import EngineWord, Parts
     from explorer.fit.enough import Enough
     from explorer.fit.launch import Command
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from explorer.inspection.launching import Commands
 
 
-def most_json(most: "Most") -> "dict[str, Json]":
+def most_json(most: "Most") -> dict[str, Json]:
     """The ``most`` object of ``fit``."""
     return {
         "context_tokens": most.context_tokens,
@@ -26,7 +25,7 @@ def most_json(most: "Most") -> "dict[str, Json]":
     }
 
 
-def enough_json(found: "Enough") -> "dict[str, Json]":
+def enough_json(found: "Enough") -> dict[str, Json]:
     """The ``enough`` object of ``fit --enough``."""
     return {
         "quantization": found.quantization,
@@ -48,7 +47,7 @@ def enough_json(found: "Enough") -> "dict[str, Json]":
     }
 
 
-def upgrades_json(found: "Sequence[Upgrade]") -> "list[Json]":
+def upgrades_json(found: "Sequence[Upgrade]") -> list[Json]:
     """The ``upgrades`` array of ``fit --enough``."""
     return [
         {
@@ -62,7 +61,7 @@ def upgrades_json(found: "Sequence[Upgrade]") -> "list[Json]":
     ]
 
 
-def _outcome(answer: "Answer") -> "dict[str, Json]":
+def _outcome(answer: "Answer") -> dict[str, Json]:
     return {
         "verdict": answer.verdict.value,
         "quantization": answer.scenario.quantization,
@@ -72,7 +71,7 @@ def _outcome(answer: "Answer") -> "dict[str, Json]":
     }
 
 
-def commands_json(commands: "Commands") -> "dict[str, Json]":
+def commands_json(commands: "Commands") -> dict[str, Json]:
     """The ``commands`` object of ``fit``."""
     download = commands.download
     return {
@@ -92,7 +91,7 @@ def commands_json(commands: "Commands") -> "dict[str, Json]":
     }
 
 
-def _command(command: "Command") -> "dict[str, Json]":
+def _command(command: "Command") -> dict[str, Json]:
     return {
         "line": command.line,
         "program": command.program,
@@ -102,7 +101,7 @@ def _command(command: "Command") -> "dict[str, Json]":
     }
 
 
-def engine_json(word: "EngineWord") -> "dict[str, Json]":
+def engine_json(word: "EngineWord") -> dict[str, Json]:
     """The ``engine_says`` object of ``fit --ask-engine``: bytes, on a processor alone."""
     return {
         "version": word.version,
@@ -114,7 +113,7 @@ def engine_json(word: "EngineWord") -> "dict[str, Json]":
     }
 
 
-def _parts(parts: "Parts") -> "dict[str, Json]":
+def _parts(parts: "Parts") -> dict[str, Json]:
     return {
         "weights": parts.weights,
         "context": parts.context,
@@ -123,7 +122,7 @@ def _parts(parts: "Parts") -> "dict[str, Json]":
     }
 
 
-def comparison_json(found: "Comparison") -> "dict[str, Json]":
+def comparison_json(found: "Comparison") -> dict[str, Json]:
     """The object that ``compare`` prints."""
     return {
         "schema_version": SCHEMA_VERSION,
