@@ -98,8 +98,8 @@ def _format_of(quantization: Quantization) -> str:
 
 
 def _label(quantization: Quantization) -> str:
-    """``AWQ 4-bit``: the description without its details."""
-    return quantization.description.partition(",")[0]
+    """``AWQ 4-bit``, ``Q4_1``: the description without its details."""
+    return quantization.description.partition(",")[0].removeprefix("mostly ")
 
 
 def _demand(runs: bool, model: Model, engine: Engine, kind: str, instead: str) -> None:
@@ -157,7 +157,7 @@ def _of_pipeline(model: Model) -> tuple[WeightMap, ...]:
 def _of_gguf(model: Model) -> tuple[WeightMap, ...]:
     """The file that was read to the byte, the others of its repository by their sizes."""
     read = model.reading[0]
-    own = _stored(model, read.label or read.name)
+    own = _stored(model, read.label or "")
     others = [
         group
         for group in model.layout.groups
