@@ -1,11 +1,16 @@
-"""Tensors as text for other programs: CSV for spreadsheets, JSON as ``weights tensors --json`` has it."""
+"""Tensors and their groups as text for other programs.
+
+CSV for spreadsheets, JSON as ``weights tensors --json`` has it.
+"""
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Literal, TypeAlias
 
 from explorer.weights.tensor_table import Row
+from explorer.weights.tree import Node
 
 ExportFormat: TypeAlias = Literal["csv", "json"]
 
@@ -22,6 +27,8 @@ COLUMNS = (
     "role",
 )
 """Stable, as the JSON's keys are: columns are added at the end."""
+GROUP_COLUMNS = ("group", "tensors", "parameters", "size_bytes")
+"""Stable likewise."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -30,17 +37,22 @@ def export(rows: Iterable[Row], form: ExportFormat) -> Iterator[str]:
     return _csv(rows) if form == "csv" else _json(rows)
 
 
+def export_groups(nodes: Iterable[Node]) -> Iterator[str]:
+    """Yield CSV: a heading and a line a group."""
+    return _csv_lines(
+        GROUP_COLUMNS,
+        ((node.name, node.tensors, node.parameters, node.size_bytes) for node in nodes),
+    )
+
+
 def _csv(rows: Iterable[Row]) -> Iterator[str]:
     """A heading and a line a tensor, dimensions joined by ``x``.
 
     A name that a spreadsheet would run as a formula gets an apostrophe before it.
     """
-    line = _Line()
-    writer = csv.writer(line, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    yield line.text
-    for row in rows:
-        writer.writerow(
+    return _csv_lines(
+        COLUMNS,
+        (
             (
                 _plain(row.name),
                 row.dtype,
@@ -53,7 +65,16 @@ def _csv(rows: Iterable[Row]) -> Iterator[str]:
                 _plain(row.component),
                 row.role,
             )
-        )
+            for row in rows
+        ),
+    )
+
+
+def _csv_lines(columns: Sequence[str], rows: Iterable[Sequence[str | int | None]]) -> Iterator[str]:
+    line = _Line()
+    writer = csv.writer(line, lineterminator="\n")
+    for cells in chain((columns,), rows):
+        writer.writerow(cells)
         yield line.text
 
 

@@ -1,12 +1,14 @@
 """``weights tensors``: the tensors of a model, listed or summed by group."""
 
 import argparse
+from collections.abc import Iterable
 
 from explorer.cli import contract, report
 from explorer.cli.asked import exit_code, read_model, source_of
-from explorer.cli.export import groups_csv, tensors_csv
 from explorer.errors import UsageError
 from explorer.hub.names import parse_name
+from explorer.safetext import safe_line
+from explorer.weights.tensor_export import export, export_groups
 from explorer.weights.tensor_filter import parse_filter
 from explorer.weights.tensor_table import TensorTable
 from explorer.weights.tree import build
@@ -23,13 +25,13 @@ async def run(options: argparse.Namespace) -> int:
     if options.group:
         groups = build(table, options.group, indices)
         if options.csv:
-            groups_csv(groups)
+            _print(export_groups(groups))
         elif options.json:
             contract.emit([contract.group_json(node) for node in groups])
         else:
             report.print_lines(report.groups(groups))
     elif options.csv:
-        tensors_csv(table.rows[index] for index in indices)
+        _print(export((table.rows[index] for index in indices), "csv"))
     elif options.json:
         contract.emit([contract.tensor_json(table.rows[index]) for index in indices])
     else:
@@ -37,3 +39,9 @@ async def run(options: argparse.Namespace) -> int:
     for warning in model.warnings:
         report.note(warning)
     return exit_code(model)
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print lines of CSV. A stranger's name must not move a terminal's cursor."""
+    for line in lines:
+        print(safe_line(line.removesuffix("\n"), limit=len(line)))
