@@ -33,6 +33,7 @@ LONGEST_SKIP = 64 << 20
 
 _ATTEMPTS = 4
 _ATTEMPTS_TO_CONNECT = 2
+"""Also of a hub that takes the connection and says nothing: four would be a minute and a half."""
 _PATIENCE_SECONDS = 8.0
 """The longest pause before a retry; a rate limit that lasts longer is told to the person."""
 _DOWN_SECONDS = 10.0
@@ -90,7 +91,8 @@ class Client:
     ``token`` is the one huggingface_hub finds unless given; empty sends none. It goes to the hub's own
     origin alone, and so do ``own_headers``. At most ``in_flight`` requests run at once. ``failures``
     words the refusals of a hub that is not Hugging Face.
-    ``pause`` waits between attempts and ``monotonic`` tells the time, both given by tests.
+    ``pause`` waits between attempts and ``monotonic`` tells the time, both given by tests. After
+    ``quiet_seconds`` in which nothing comes an attempt is given up.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Client:
         failures: Failures = _as_hugging_face,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        quiet_seconds: float = 20.0,
     ) -> None:
         self.endpoint = endpoint.rstrip("/")
         self._origin = _origin(self.endpoint)
@@ -116,6 +119,7 @@ class Client:
         self._failures = failures
         self._pause = pause
         self._monotonic = monotonic
+        self._quiet_seconds = quiet_seconds
         self.limits = Limits(monotonic)
         self._unanswered: Counter[str] = Counter()
         self._pools: _Pools | None = None
@@ -213,10 +217,14 @@ class Client:
             except (httpx2.HTTPError, httpx2.InvalidURL) as fault:
                 connecting = isinstance(fault, httpx2.ConnectError | httpx2.ConnectTimeout)
                 lasting = isinstance(fault, httpx2.InvalidURL | httpx2.UnsupportedProtocol)
-                if lasting or attempt >= (_ATTEMPTS_TO_CONNECT if connecting else _ATTEMPTS):
+                silent = isinstance(fault, httpx2.ReadTimeout)
+                allowed = _ATTEMPTS_TO_CONNECT if connecting or silent else _ATTEMPTS
+                if lasting or attempt >= allowed:
                     if connecting and self.is_own(url):
                         self._down_since = self._monotonic()
-                    raise unreachable(subject, str(fault) or type(fault).__name__) from fault
+                    quiet = f"nothing came for {self._quiet_seconds:g} seconds" if silent else ""
+                    said = quiet or str(fault) or type(fault).__name__
+                    raise unreachable(subject, said) from fault
                 await self._pause(_backoff(attempt))
                 continue
             wait = resumes_in_seconds(answer.headers) or _backoff(attempt)
@@ -331,7 +339,7 @@ class Client:
                     max_keepalive_connections=self._in_flight,
                     keepalive_expiry=30,
                 ),
-                timeout=httpx2.Timeout(20, connect=5, pool=None),
+                timeout=httpx2.Timeout(self._quiet_seconds, connect=5, pool=None),
                 headers={"user-agent": agent},
             )
 
