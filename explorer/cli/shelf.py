@@ -10,7 +10,7 @@ from explorer.cli.asked import machine_of, source_of
 from explorer.cli.table import Column, lines
 from explorer.fit.values import Scenario
 from explorer.hub.source import Listing, Query
-from explorer.inspection.filters import Filters
+from explorer.inspection.filters import Filters, Period
 from explorer.inspection.rows import Row
 from explorer.inspection.shelf import Twins, find_twins, judge_shelf
 
@@ -30,16 +30,33 @@ async def search_shelf(options: argparse.Namespace, filters: Filters) -> int:
         twins = await find_twins(source, listings)
     if narrowed:
         rows = [row for row in rows if filters.passes(row)][: options.limit]
+    untold = _untold(filters)
+    if untold and not rows:
+        report.note(
+            f"models on disk do not say {untold}: what asks for it cannot be applied to them"
+        )
     if options.json:
         contract.emit([_row_json(row, twins) for row in rows])
         return 0
     report.print_lines(_table(rows))
     for line in _twins(twins):
         report.note(line)
-    if not rows:
+    if not rows and not untold:
         report.note("no model found on this machine; name folders with --folder or WEIGHTS_FOLDERS")
     report.note(report.listing_footing(rows, machine, source.title))
     return 0
+
+
+def _untold(filters: Filters) -> str:
+    """What is asked for that only a hub knows; empty if nothing is."""
+    asked = {
+        "their task": bool(filters.task),
+        "their license": bool(filters.license or filters.allows),
+        "their language": bool(filters.language),
+        "when they were published": filters.created != Period(),
+        "whether they are gated": filters.gated is not None,
+    }
+    return " or ".join(name for name, wanted in asked.items() if wanted)
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

@@ -32,6 +32,9 @@ LARGEST_TEXT = 10_000_000
 """Bytes of a text file that are read at most."""
 MOST_ROWS = 3_000
 """The open API refuses ``page_number * page_size`` beyond this."""
+_CUT = (
+    "ModelScope gives the first {most:,} of the {total:,} models that match: narrow down the search"
+)
 MOST_ENTRIES = 3_000
 """Entries after which one answer of ``repo/files`` ends, without saying so."""
 MOST_FOLDERS = 64
@@ -103,7 +106,9 @@ class ModelScope(Remote):
             behind = number * _PAGE_ROWS
             more = bool(rows) and behind < min(total, MOST_ROWS) and remaining > 0
             number += 1
-            yield Page(rows, more, following=str(number) if more else "")
+            cut = not more and behind >= MOST_ROWS and total > MOST_ROWS
+            note = _CUT.format(most=MOST_ROWS, total=total) if cut else ""
+            yield Page(rows, more, following=str(number) if more else "", note=note)
             if not more:
                 return
 

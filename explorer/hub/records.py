@@ -27,9 +27,9 @@ _SILENT = asdict(Listing(id=""))
 
 def encode_page(page: Page) -> bytes:
     """A page of a listing, without its age."""
-    return _encode(
-        {"rows": [_row(row) for row in page.rows], "more": page.more, "following": page.following}
-    )
+    rows = [_row(row) for row in page.rows]
+    content = {"rows": rows, "more": page.more, "following": page.following}
+    return _encode(content | ({"note": page.note} if page.note else {}))
 
 
 def decode_page(body: bytes, age_seconds: float) -> Page | None:
@@ -38,7 +38,8 @@ def decode_page(body: bytes, age_seconds: float) -> Page | None:
         content = json.loads(body)
         rows = tuple(_listing(row) for row in content["rows"])
         following = str(content.get("following", ""))
-        return Page(rows, bool(content["more"]), age_seconds, following)
+        note = str(content.get("note", ""))
+        return Page(rows, bool(content["more"]), age_seconds, following, note)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 

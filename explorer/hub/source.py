@@ -111,6 +111,8 @@ class Page:
     following: str = ""
     """Where the next page begins, understood by the source alone; empty where it can't go on in the
     middle, or at the end."""
+    note: str = ""
+    """What a person should know of this answer, a sentence: that a source gives no more than so many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Account:
     """Whether the source has further pages."""
     age_seconds: float = 0.0
     """How long ago the source gave the oldest page."""
+    note: str = ""
+    """What the source says of its listing, a sentence."""
     resumes_in_seconds: float | None = None
     """The hub asked to slow down: so long from now the search goes on by itself."""
 
@@ -133,6 +135,7 @@ def _add(account: Account, page: Page, passed: int, unknown: int) -> Account:
         unknown=account.unknown + unknown,
         more=page.more,
         age_seconds=max(account.age_seconds, page.age_seconds),
+        note=page.note or account.note,
     )
 
 

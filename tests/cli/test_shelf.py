@@ -130,3 +130,18 @@ def test_a_damaged_file_is_a_row_all_the_same(
     (row,) = search(capsys, "bad", "--folder", str(folder))
     assert row["parameters"] is None
     assert row["fit"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "untold"),
+    [
+        (("--task", "text-generation"), "their task"),
+        (("--license-allows", "commercial"), "their license"),
+        (("--license", "mit", "--language", "de"), "their license or their language"),
+    ],
+)
+def test_what_only_a_hub_knows_cannot_be_asked_of_models_on_disk(
+    arguments: tuple[str, ...], untold: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["search", "--source", "local", *arguments]) == 0
+    assert f"models on disk do not say {untold}" in " ".join(capsys.readouterr().err.split())

@@ -114,6 +114,9 @@ async def test_a_query_never_goes_beyond_the_3000_rows_that_are_given(
         pages = await pages_of(source, Query())
         assert sum(len(page.rows) for page in pages) == 3_000
         assert not pages[-1].more
+        assert [page.note for page in pages[:-1]] == [""] * (len(pages) - 1)
+        assert "first 3,000 of the 3,100 models" in pages[-1].note
+        assert (await pages_of(source, Query(limit=200)))[-1].note == ""
         assert {exchange.status for exchange in large.traffic.of(kind="list")} == {200}
         await source.close()
 

@@ -43,6 +43,8 @@ async def run(options: argparse.Namespace) -> int:
         report.note(f"{account}; {len(rows)} shown")
     elif not rows:
         report.note("no model matches; try fewer words, or another spelling")
+    if account.note:
+        report.note(account.note)
     if not options.json:
         report.note(report.listing_footing(rows, machine, title))
     if account.resumes_in_seconds is None:
