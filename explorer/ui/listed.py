@@ -36,6 +36,8 @@ class Listed:
     resumes_at: float | None = None
     """The hub asked to slow down: the moment, by the clock that never jumps, at which it goes on."""
     age_seconds: float = 0.0
+    note: str = ""
+    """What the source says of its listing, a sentence."""
     error: ExplorerError | None = None
 
     @property
@@ -72,6 +74,7 @@ class Listed:
             busy=account.more and len(rows) < wanted and not self.stopped,
             resumes_at=None,
             age_seconds=account.age_seconds,
+            note=account.note,
         )
 
     def ordered_by(self, column: str) -> "Listed":
@@ -121,6 +124,8 @@ class Listed:
             shown += ", ordered as far as they are loaded"
         if self.stopped and self.more:
             return shown + ", stopped: . goes on"
+        if self.note:
+            return f"{shown}. {self.note}"
         return shown + (", more below" if self.more else "")
 
     @property

@@ -19,6 +19,7 @@ LISTING_KEYS: list[BindingType] = [
     _key("o", "order", "Order rows", "order", "Order the rows that are loaded by a column"),
     _key("space", "mark", "Mark", "mark", "Mark the model to compare it", show=True),
     _key("d", "diff", "Diff", "diff", "Hold the tensors of the marked pair against each other"),
+    _key("a", "publisher", "Publisher", "publisher", "All models of the publisher of this one"),
     _key("full_stop", "stop", "Stop", "stop", "Stop looking for more, or go on"),
     _key("r", "reload", "Reload", "reload", "List again"),
     _key("h", "recent", "Recent", "recent", "Models that were opened"),

@@ -47,7 +47,7 @@ from explorer.units import seconds
 from explorer.userfile import Remembered
 
 if TYPE_CHECKING:
-    from explorer.inspection import Row
+    from explorer.inspection.rows import Row
     from explorer.inspection.refine import Refiner
     from explorer.inspection.searching import Found
 
@@ -456,6 +456,13 @@ class ModelsScreen(Screen[None]):
             self.table.focus()
         elif self.search.value:
             self.search.value = ""
+
+    def action_publisher(self) -> None:
+        """List what the publisher of the row has; clearing the search comes back to everything."""
+        here = self._here()
+        author = (here.author or here.id.partition("/")[0]) if here is not None else ""
+        if author:
+            self.search.value = f"author:{author}"
 
     def action_reload(self) -> None:
         """Ask the source again."""
