@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from textual.content import Content
 
-from explorer.inspection import Model
+from explorer.inspection.model import Model
 from explorer.inspection.structure import RoleTotal, Structure
 from explorer.safetext import safe_line
 from explorer.ui.verdicts import TONES

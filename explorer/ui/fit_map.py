@@ -7,9 +7,9 @@ from explorer.errors import ExplorerError
 from explorer.fit.most import Most
 from explorer.fit.values import Answer, Engine, Scenario
 from explorer.hardware.machine import Machine
-from explorer.inspection import Grid, Model
 from explorer.inspection.choices import EngineChoice, engine_choices
-from explorer.inspection.fitting import Subject, answer_subject, grid_of, subject
+from explorer.inspection.fitting import Grid, Subject, answer_subject, grid_of, subject
+from explorer.inspection.model import Model
 from explorer.inspection.questions import most_of
 
 

@@ -6,8 +6,9 @@ from textual.content import Content
 
 from explorer.fit.most import Most
 from explorer.fit.values import Answer, Range, Reason, Verdict
-from explorer.inspection import Grid, Model
 from explorer.inspection.choices import EngineChoice
+from explorer.inspection.fitting import Grid
+from explorer.inspection.model import Model
 from explorer.safetext import safe_line
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.facts import Fact

@@ -10,7 +10,7 @@ from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing
 
 if TYPE_CHECKING:
-    from explorer.inspection import Row
+    from explorer.inspection.rows import Row
 
 KEPT = 4096
 """Rows that are remembered; others are judged again when they come into view."""
@@ -90,8 +90,8 @@ def order(
     descending: bool,
 ) -> "list[Row]":
     """Rows in the order of a column, judged first where they are not. Runs in a thread."""
-    from explorer.inspection import describe
     from explorer.inspection.ordering import order_rows
+    from explorer.inspection.rows import describe
 
     described = [describe(row) if isinstance(row, Listing) else row for row in rows]
     if machine is not None and column in {"best", "speed"}:
@@ -109,7 +109,7 @@ def judge(
 
     The judgements are imported here, since they are large and the first frame does without them.
     """
-    from explorer.inspection import describe, judge_again
+    from explorer.inspection.rows import describe, judge_again
 
     described = (describe(row) if isinstance(row, Listing) else row for row in rows)
     return tuple(judge_again(row, machine, scenario) for row in described)

@@ -13,7 +13,7 @@ from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import age, count, file_size, memory, speed, tokens
 
 if TYPE_CHECKING:
-    from explorer.inspection import Row
+    from explorer.inspection.rows import Row
 
 COLUMNS = (
     Column("model", "Model", 25, flex=4, most=60, cut="first"),

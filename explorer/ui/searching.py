@@ -13,8 +13,8 @@ from explorer.ui.filters import chips_of, with_choice
 from explorer.ui.session import Session
 
 if TYPE_CHECKING:
-    from explorer.inspection import Row
     from explorer.inspection.refine import Refiner
+    from explorer.inspection.rows import Row
     from explorer.inspection.searching import Found
 
 

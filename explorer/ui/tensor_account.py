@@ -2,7 +2,7 @@
 
 from textual.content import Content
 
-from explorer.inspection import Model
+from explorer.inspection.model import Model
 from explorer.ui.tensor_view import Shown
 from explorer.ui.widgets.progress import progress
 from explorer.units import count, file_size

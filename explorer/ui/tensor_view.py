@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from explorer.inspection import Model
+from explorer.inspection.model import Model
 from explorer.ui.tensor_rows import Opened, Tree, TreeRows
 from explorer.weights.byte_map import ByteMap, byte_map
 from explorer.weights.metadata_entries import Entry, entries

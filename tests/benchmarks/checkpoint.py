@@ -25,7 +25,8 @@ import psutil
 from explorer.cli import collect_rarely
 from explorer.hub.options import open_source
 from explorer.hub.source import ModelRef
-from explorer.inspection import Model, open_model
+from explorer.inspection.model import Model
+from explorer.inspection.opening import open_model
 from explorer.inspection.structure import hold_against
 from explorer.weights.tensor_filter import parse_filter
 from explorer.weights.tensor_table import TensorTable

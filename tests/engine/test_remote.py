@@ -16,9 +16,10 @@ from explorer.fit.values import Scenario
 from explorer.hardware.spec import parse_machine
 from explorer.hub.huggingface import HuggingFace
 from explorer.hub.source import ModelRef, Source
-from explorer.inspection import Model, open_model
 from explorer.inspection.asking import ask_engine, gaps, header_pieces
 from explorer.inspection.fitting import answer_subject, subject
+from explorer.inspection.model import Model
+from explorer.inspection.opening import open_model
 from explorer.spans import Span, drive
 from tests.engine.described import described
 from tests.hub import HubFile, HubRepo, HubServer

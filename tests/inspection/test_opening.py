@@ -13,9 +13,9 @@ from explorer.errors import HeaderError, Unreachable
 from explorer.hub.huggingface import HuggingFace
 from explorer.hub.ranges import IN_LOOP_BYTES, run
 from explorer.hub.source import Listing, ModelRef, Repo, RepoFile
-from explorer.inspection import Model, open_model, retry_shards
 from explorer.inspection.documents import json_object, missing_files
-from explorer.inspection.opening import MOST_SHARDS
+from explorer.inspection.model import Model
+from explorer.inspection.opening import MOST_SHARDS, open_model, retry_shards
 from explorer.spans import Reading, Span
 from explorer.weights.layout import lay_out
 from tests.hub import Fault, HubFile, HubRepo, HubServer, RealBytes

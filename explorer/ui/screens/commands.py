@@ -18,9 +18,9 @@ from textual.widgets.option_list import Option
 from explorer.errors import ExplorerError
 from explorer.fit.launch import Command
 from explorer.fit.values import Answer
-from explorer.inspection import Model
 from explorer.inspection.fitting import Subject
 from explorer.inspection.launching import Commands, commands_for
+from explorer.inspection.model import Model
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.fit_text import headline

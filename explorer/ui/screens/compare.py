@@ -20,8 +20,9 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
-from explorer.inspection import Model, open_model
 from explorer.inspection.comparing import Compared, judge_one, side_by_side
+from explorer.inspection.model import Model
+from explorer.inspection.opening import open_model
 from explorer.ui.compare_sheet import sheet
 from explorer.ui.composed import is_composed
 from explorer.ui.messages import COMPARE_SCREEN, OpenModel, ToggleMark, own_fault

@@ -20,7 +20,8 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
-from explorer.inspection import Model, open_model
+from explorer.inspection.model import Model
+from explorer.inspection.opening import open_model
 from explorer.inspection.structure import Structure, hold_against
 from explorer.ui.composed import is_composed
 from explorer.ui.diff_rows import (

@@ -18,9 +18,9 @@ from explorer.engine.told import EngineWord, Parts
 from explorer.errors import ExplorerError
 from explorer.fit.values import Answer
 from explorer.hub.source import Source
-from explorer.inspection import Model
 from explorer.inspection.asking import ask_engine
 from explorer.inspection.fitting import Subject
+from explorer.inspection.model import Model
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.fit_text import headline

@@ -19,8 +19,9 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
-from explorer.inspection import Model, open_model, retry_shards
 from explorer.inspection.lineage import Lineage
+from explorer.inspection.model import Model
+from explorer.inspection.opening import open_model, retry_shards
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.messages import SourceAnswered, own_fault

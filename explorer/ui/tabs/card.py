@@ -13,7 +13,8 @@ from textual.widgets import Markdown, Static
 
 from explorer.errors import ExplorerError
 from explorer.hub.source import Repo, Source
-from explorer.inspection import Model, card
+from explorer.inspection.model import Model
+from explorer.inspection.opening import card
 from explorer.ui.card import readable
 from explorer.ui.text import content
 from explorer.ui.widgets.status import explain

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from explorer.hub.source import RepoFile
-from explorer.inspection import Model
+from explorer.inspection.model import Model
 from explorer.ui.composed import is_composed
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.ui.widgets.rows import ItemRows

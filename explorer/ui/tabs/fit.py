@@ -21,9 +21,9 @@ from explorer.fit.most import Most
 from explorer.fit.values import Answer, Engine, Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Source
-from explorer.inspection import Grid, Model
 from explorer.inspection.choices import EngineChoice, takes_flash_attention
-from explorer.inspection.fitting import Subject
+from explorer.inspection.fitting import Grid, Subject
+from explorer.inspection.model import Model
 from explorer.ui.composed import is_composed
 from explorer.ui.fit_keys import KEYS
 from explorer.ui.fit_map import JudgedMap, RefusedMap, explain_cell, judge_map, retuned

@@ -18,7 +18,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from explorer.inspection import Model
+from explorer.inspection.model import Model
 from explorer.safetext import safe_line
 from explorer.ui.byte_rows import BYTE_COLUMNS, ByteRows, band_details
 from explorer.ui.composed import is_composed

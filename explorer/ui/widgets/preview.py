@@ -16,7 +16,7 @@ from explorer.ui.widgets.bar import MemoryBar
 from explorer.units import count, tokens
 
 if TYPE_CHECKING:
-    from explorer.inspection import Row
+    from explorer.inspection.rows import Row
 
 
 class Preview(Widget):
