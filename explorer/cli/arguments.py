@@ -246,6 +246,21 @@ def _scenario(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="memory each device keeps free (llama.cpp: 1 GiB)",
     )
+    parser.add_argument(
+        "--tensor-parallel",
+        type=_positive,
+        metavar="N",
+        help="devices that share each layer (vLLM)",
+    )
+    parser.add_argument(
+        "--pipeline-parallel", type=_positive, metavar="N", help="stages of layers (vLLM)"
+    )
+    parser.add_argument(
+        "--memory-utilization",
+        type=_share,
+        metavar="F",
+        help="share of a device's memory the engine takes (vLLM: 0.92)",
+    )
 
 
 def _lineage(parser: argparse.ArgumentParser) -> None:
@@ -359,6 +374,16 @@ def _speed(text: str) -> float:
     if not 0 < speed < float("inf"):  # of no number this is false too
         raise ValueError(text)
     return speed
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"“{text}” is not a share above 0, at most 1")
+    return share
 
 
 def _gpu_layers(text: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 from explorer.cli import report
-from explorer.errors import ModelNotFound
+from explorer.errors import ModelNotFound, UsageError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hardware.spec import parse_machine
@@ -28,9 +28,23 @@ def machine_of(options: argparse.Namespace) -> Machine:
 
 
 def scenario_of(options: argparse.Namespace) -> Scenario:
-    """How the models are to be run, as far as the options say."""
+    """How the models are to be run, as far as the options say.
+
+    Raises UsageError where an engine is asked for what only vLLM has.
+    """
+    of_vllm = {
+        "--tensor-parallel": options.tensor_parallel,
+        "--pipeline-parallel": options.pipeline_parallel,
+        "--memory-utilization": options.memory_utilization,
+    }
+    given = [name for name, value in of_vllm.items() if value is not None]
+    if given and options.engine not in (None, "vllm"):
+        raise UsageError(f"{options.engine} has no {given[0]}", hint="ask for --engine vllm")
     return Scenario(
-        engine=options.engine,
+        engine="vllm" if given else options.engine,
+        tensor_parallel=options.tensor_parallel or 1,
+        pipeline_parallel=options.pipeline_parallel or 1,
+        memory_utilization=options.memory_utilization,
         context_tokens=options.context,
         sequences=options.sequences,
         quantization=options.quant,

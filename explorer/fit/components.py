@@ -20,6 +20,8 @@ NOT_MODELLED = (
     "Activations depend on the picture's size and are not counted: the reserve stands for them."
 )
 
+WEIGHTS_ALONE = "Caches and activations are not counted: the reserve stands for them."
+
 
 class Components:
     """Nothing grows with a context: components are weights that are resident or wait on the host."""
@@ -36,7 +38,8 @@ class Components:
             batch_tokens=None,
             reserve_bytes=RESERVE if scenario.reserve_bytes is None else scenario.reserve_bytes,
         )
-        return resolved, (*architecture.assumptions, NOT_MODELLED)
+        said = NOT_MODELLED if architecture.kind == "diffusion" else WEIGHTS_ALONE
+        return resolved, (*architecture.assumptions, said)
 
     def speed(
         self, architecture: Architecture, weights: WeightMap, machine: Machine, plan: Plan

@@ -139,3 +139,16 @@ def test_every_command_is_in_the_readme() -> None:
     commands = re.findall(r"^    (\w+)  ", build().format_help(), re.MULTILINE)
     assert "fit" in commands
     assert [name for name in commands if f"weights {name}" not in readme] == []
+
+
+def test_what_only_vllm_has_is_judged_by_vllm(capsys: pytest.CaptureFixture[str]) -> None:
+    machine = ("--machine", "2x RTX 4090, 256 GB", "--source", "snapshot")
+    [answer] = output(capsys, "fit", "Qwen/Qwen3-32B-AWQ", "--tensor-parallel", "2", *machine)
+    assert answer["scenario"]["engine"] == "vllm"
+    assert answer["scenario"]["tensor_parallel"] == 2
+    first, second = answer["placement"]
+    assert first["weights"] == second["weights"]
+    assert run("fit", "Qwen/Qwen3-32B-AWQ", "--tensor-parallel", "3", *machine) == 2
+    assert "1, 2, 4, 8" in capsys.readouterr().err
+    assert run("fit", "Qwen/Qwen3-8B", "--tensor-parallel", "2", "--engine", "mlx", *machine) == 2
+    assert "--engine vllm" in capsys.readouterr().err
