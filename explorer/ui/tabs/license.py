@@ -16,7 +16,6 @@ from textual.widgets import Static
 
 from explorer.errors import ExplorerError
 from explorer.hub.source import Source
-from explorer.inspection import Model
 from explorer.inspection.lineage import Ancestry, Kin, Lineage
 from explorer.inspection.terms import (
     InheritedTerms,
@@ -27,6 +26,7 @@ from explorer.inspection.terms import (
 from explorer.license.terms import Permission, Terms, questions
 from explorer.safetext import safe_line, safe_text
 from explorer.ui.composed import is_composed
+from explorer.ui.tabs.relatives import RelativesTab
 from explorer.ui.verdicts import TONES, Look
 from explorer.ui.widgets.facts import Fact, Facts
 from explorer.ui.widgets.status import explain
@@ -80,7 +80,7 @@ class Answers(Widget):
         return Content("\n").join(lines)
 
 
-class LicenseTab(Widget):
+class LicenseTab(RelativesTab):
     """Shows the model's own terms at once, and those of its lineage when they have been looked up."""
 
     DEFAULT_CSS = """
@@ -108,11 +108,7 @@ class LicenseTab(Widget):
         ),
     ]
 
-    model: reactive[Model | None] = reactive(None)
     source: reactive[Source | None] = reactive(None)
-    lineage: reactive[Lineage | None] = reactive(None)
-    looked_at: reactive[frozenset[str]] = reactive(frozenset)
-    """The tabs that are, or were, in front."""
     shown: reactive[Shown | None] = reactive(None)
 
     note = query_one("#license-note", Static)
@@ -135,22 +131,6 @@ class LicenseTab(Widget):
             yield Facts()
             yield Static(Content(""), id="license-note")
             yield Static(Content(""), id="license-text")
-
-    def on_mount(self) -> None:
-        """Show what is known already."""
-        self.call_after_refresh(self._show)
-
-    def watch_model(self) -> None:
-        """The model was looked up."""
-        self._ask()
-
-    def watch_lineage(self) -> None:
-        """There is somebody to ask for its bases."""
-        self._ask()
-
-    def watch_looked_at(self) -> None:
-        """The tab came to the front."""
-        self._ask()
 
     def watch_shown(self) -> None:
         """More is known."""

@@ -11,13 +11,11 @@ from textual.content import Content
 from textual.getters import query_one
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widget import Widget
 from textual.widgets import Static
 
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef
-from explorer.inspection import Model
 from explorer.inspection.lineage import (
     Ancestry,
     Branch,
@@ -30,11 +28,12 @@ from explorer.lineage import Relation
 from explorer.ui.composed import is_composed
 from explorer.ui.lineage_rows import COLUMNS, BranchKey, Grown, Line, LineageRows, lines_of
 from explorer.ui.messages import OpenModel
+from explorer.ui.tabs.relatives import JudgedRelativesTab
 from explorer.ui.widgets.status import explain
 from explorer.ui.widgets.table import VirtualTable
 
 
-class LineageTab(Widget):
+class LineageTab(JudgedRelativesTab):
     """Asks for a generation when it is opened, and for a page when its end is asked for."""
 
     DEFAULT_CSS = """
@@ -70,12 +69,6 @@ class LineageTab(Widget):
         ),
     ]
 
-    model: reactive[Model | None] = reactive(None)
-    machine: reactive[Machine | None] = reactive(None)
-    scenario: reactive[Scenario] = reactive(Scenario)
-    lineage: reactive[Lineage | None] = reactive(None)
-    looked_at: reactive[frozenset[str]] = reactive(frozenset)
-    """The tabs that are, or were, in front."""
     grown: reactive[Grown | None] = reactive(None)
 
     table = query_one("#lineage-tree", VirtualTable)
@@ -101,30 +94,6 @@ class LineageTab(Widget):
         """A line that says what is under way, and the tree."""
         yield Static(Content(""), id="lineage-note")
         yield VirtualTable(COLUMNS, empty="looking the model up …", widget_id="lineage-tree")
-
-    def on_mount(self) -> None:
-        """Show what is known already."""
-        self.call_after_refresh(self._show)
-
-    def watch_model(self) -> None:
-        """The model was looked up."""
-        self._ask()
-
-    def watch_lineage(self) -> None:
-        """There is somebody to ask."""
-        self._ask()
-
-    def watch_looked_at(self) -> None:
-        """The tab came to the front."""
-        self._ask()
-
-    def watch_machine(self) -> None:
-        """Another machine, or the first."""
-        self._judge_again()
-
-    def watch_scenario(self) -> None:
-        """Another context."""
-        self._judge_again()
 
     def watch_grown(self) -> None:
         """More is known, or another row is open."""

@@ -13,14 +13,12 @@ from textual.content import Content
 from textual.getters import query_one
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widget import Widget
 from textual.widgets import Static
 
 from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
-from explorer.inspection import Model
 from explorer.inspection.lineage import Kin, Lineage
 from explorer.inspection.variants import (
     REPOSITORIES,
@@ -34,6 +32,7 @@ from explorer.inspection.variants import (
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.messages import OpenModel
+from explorer.ui.tabs.relatives import JudgedRelativesTab
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.ui.widgets.rows import ItemRows
@@ -64,7 +63,7 @@ _ORDERS: dict[str, Callable[[Variant], Any]] = {
 _BY_NAME = {"quantization", "repo", "format"}
 
 
-class VariantsTab(Widget):
+class VariantsTab(JudgedRelativesTab):
     """Looks repositories up a few at a time when it is first looked at; what is there is judged at once."""
 
     DEFAULT_CSS = """
@@ -101,13 +100,7 @@ class VariantsTab(Widget):
         ),
     ]
 
-    model: reactive[Model | None] = reactive(None)
-    machine: reactive[Machine | None] = reactive(None)
-    scenario: reactive[Scenario] = reactive(Scenario)
     source: reactive[Source | None] = reactive(None)
-    lineage: reactive[Lineage | None] = reactive(None)
-    looked_at: reactive[frozenset[str]] = reactive(frozenset)
-    """The tabs that are, or were, in front."""
     found: reactive[Variants | None] = reactive(None)
     order: reactive[tuple[str, bool]] = reactive(("size", True))
     error: reactive[ExplorerError | None] = reactive(None)
@@ -138,30 +131,6 @@ class VariantsTab(Widget):
         yield Static(Content(""), id="variants-best")
         yield Static(Content(""), id="variants-account")
         yield VirtualTable(COLUMNS, empty="looking the model up …", widget_id="variants")
-
-    def on_mount(self) -> None:
-        """Show what is known already."""
-        self.call_after_refresh(self._show)
-
-    def watch_model(self) -> None:
-        """The model was looked up."""
-        self._ask()
-
-    def watch_lineage(self) -> None:
-        """There is somebody to ask."""
-        self._ask()
-
-    def watch_looked_at(self) -> None:
-        """The tab came to the front."""
-        self._ask()
-
-    def watch_machine(self) -> None:
-        """Another machine, or the first."""
-        self._judge_again()
-
-    def watch_scenario(self) -> None:
-        """Another context."""
-        self._judge_again()
 
     def watch_found(self) -> None:
         """More variants, or other verdicts."""
