@@ -2,32 +2,18 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
+from explorer.hub.over import Over
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source
 from explorer.spans import Reading, T
 
 
-class Recording:
+class Recording(Over):
     """A ``Source`` over another one, which keeps the texts and the ranges of files that it gave."""
 
     def __init__(self, source: Source) -> None:
-        self._source = source
+        super().__init__(source)
         self._texts: dict[str, str] = {}
         self._ranges: dict[str, list[tuple[int, bytes]]] = {}
-
-    @property
-    def name(self) -> str:
-        """The name of the source that is asked."""
-        return self._source.name
-
-    @property
-    def title(self) -> str:
-        """The title of the source that is asked."""
-        return self._source.title
-
-    @property
-    def transfer(self) -> Transfer:
-        """What the source that is asked has moved."""
-        return self._source.transfer
 
     @property
     def texts(self) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from explorer.errors import Gated, Missing, Offline, RateLimited, Unreachable
+from explorer.hub.over import Over
 from explorer.hub.ranges import run
 from explorer.hub.records import decode_page, decode_repo, encode_page, encode_repo
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
@@ -22,7 +23,7 @@ _MOST_STORED_PAGES = 10_000
 _CONFIG = "config.json"
 
 
-class Stored:
+class Stored(Over):
     """A ``Source`` that asks another one only for what its store does not have.
 
     What belongs to a commit or a content hash is never asked for again. Listings and look-ups are
@@ -39,22 +40,12 @@ class Stored:
         fresh_seconds: float = FRESH_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._source = source
+        super().__init__(source)
         self._store = store
         self._scope = scope
         self._fresh_seconds = fresh_seconds
         self._clock = clock
         self._cached = 0
-
-    @property
-    def name(self) -> str:
-        """The name of the source that is remembered."""
-        return self._source.name
-
-    @property
-    def title(self) -> str:
-        """The title of the source that is remembered."""
-        return self._source.title
 
     @property
     def transfer(self) -> Transfer:
