@@ -12,11 +12,10 @@ from explorer.hub.client import Answer, Client, Params
 from explorer.hub.limits import FILES
 from explorer.hub.listings import read_listing, read_siblings, read_tree
 from explorer.hub.names import DEFAULT_ENDPOINT, endpoint_from_environment
-from explorer.hub.ranges import run
 from explorer.hub.remote import Remote
 from explorer.hub.sharded import read_sharded
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Sort
-from explorer.spans import Reading, Span, T
+from explorer.spans import Reading, T
 
 EXPANDED = (
     "author", "cardData", "config", "createdAt", "downloads", "gated", "gguf", "lastModified",
@@ -157,11 +156,7 @@ class HuggingFace(Remote):
     async def read(self, repo: Repo, file: RepoFile, reading: Reading[T]) -> T:
         """Run a parser over ranges of a file."""
         url, subject = self._file_url(repo, file.path), self._subject(repo.ref, file.path)
-
-        async def fetch(spans: tuple[Span, ...]) -> tuple[bytes, ...]:
-            return await self._ranges.read(url, file.size_bytes, subject, spans)
-
-        return await run(reading, fetch)
+        return await self._read_at(url, file, subject, reading)
 
     async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
         """All headers of a sharded model on ``main`` in one request; None where that is refused."""

@@ -21,10 +21,9 @@ from explorer.hub.modelscope_answers import (
     refusal,
 )
 from explorer.hub.other_names import DEFAULT_MODELSCOPE, modelscope_endpoint_from_environment
-from explorer.hub.ranges import run
 from explorer.hub.remote import Remote
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Sort
-from explorer.spans import Reading, Span, T
+from explorer.spans import Reading, T
 
 DEFAULT_REVISION = "master"
 CONFIG = "config.json"
@@ -158,11 +157,7 @@ class ModelScope(Remote):
         """Run a parser over ranges of a file."""
         url = self._url_in(repo, file.path)
         subject = Subject(repo.ref.id, repo.ref.revision, file.path, self.endpoint)
-
-        async def fetch(spans: tuple[Span, ...]) -> tuple[bytes, ...]:
-            return await self._ranges.read(url, file.size_bytes, subject, spans)
-
-        return await run(reading, fetch)
+        return await self._read_at(url, file, subject, reading)
 
     async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
         """None: ModelScope has no such short cut."""

@@ -20,7 +20,6 @@ from explorer.hub.other_names import (
     ollama_endpoint_from_environment,
     parse_ollama,
 )
-from explorer.hub.ranges import run
 from explorer.hub.remote import Remote
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile
 from explorer.spans import Reading, Span, T
@@ -103,11 +102,7 @@ class OllamaRegistry(Remote):
         name = parse_ollama(repo.ref.id)
         url = self._blob_url(name, file)
         subject = Subject(str(name), None, file.path, self.endpoint)
-
-        async def fetch(spans: tuple[Span, ...]) -> tuple[bytes, ...]:
-            return await self._ranges.read(url, file.size_bytes, subject, spans)
-
-        return await run(reading, fetch)
+        return await self._read_at(url, file, subject, reading)
 
     async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
         """None: a GGUF model of Ollama is read by range."""

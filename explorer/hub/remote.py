@@ -1,8 +1,10 @@
 """What every hub over HTTP has: one client, one reader of ranges, a title and an account."""
 
+from explorer.hub.answers import Subject
 from explorer.hub.client import Client
-from explorer.hub.ranges import RangedReader
-from explorer.hub.source import Transfer
+from explorer.hub.ranges import RangedReader, run
+from explorer.hub.source import RepoFile, Transfer
+from explorer.spans import Reading, Span, T
 
 
 class Remote:
@@ -30,3 +32,11 @@ class Remote:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+    async def _read_at(self, url: str, file: RepoFile, subject: Subject, reading: Reading[T]) -> T:
+        """Run a parser over ranges of the file at ``url``."""
+
+        async def fetch(spans: tuple[Span, ...]) -> tuple[bytes, ...]:
+            return await self._ranges.read(url, file.size_bytes, subject, spans)
+
+        return await run(reading, fetch)
