@@ -1,6 +1,7 @@
 """Why each part of an MLX plan is as large as it is."""
 
-from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.architecture import Architecture, Layer
+from explorer.fit.cached_layers import cached_layers
 from explorer.fit.mlx import VERSION
 from explorer.fit.mlx.cache import Settings, cached_tokens, kv_bytes, rotates
 from explorer.fit.values import Memory, Plan, Reason
@@ -43,25 +44,22 @@ def explain(
 
 def _caches(architecture: Architecture, settings: Settings) -> list[Reason]:
     rotating = rotates(architecture)
-    counts: dict[tuple[Mixer, int, int], tuple[Layer, int]] = {}
-    for layer, count in architecture.groups:
-        size = kv_bytes(layer, settings, architecture.model_type, rotating=rotating)
-        if size:
-            key = (layer.mixer, size, layer.window_tokens or 0)
-            first, before = counts.get(key, (layer, 0))
-            counts[key] = (first, before + count)
+
+    def size_of(layer: Layer) -> int:
+        return kv_bytes(layer, settings, architecture.model_type, rotating=rotating)
+
     width = (
         f"{settings.kv_bits} bits, a scale and a bias each 64" if settings.kv_bits else "2 bytes"
     )
     return [
         Reason(
-            f"KV cache, {layer.mixer.value}", memory(key[1] * count * settings.sequences),
+            f"KV cache, {layer.mixer.value}", memory(size * count * settings.sequences),
             "layers x sequences x tokens in steps of 256, or the window and a step, x elements",
             f"{count} layers x {settings.sequences} x "
             f"{cached_tokens(layer, settings, rotating=rotating):,} tokens, {width}",
             f"{_SOURCE}, models/cache.py",
         )
-        for key, (layer, count) in counts.items()
+        for layer, size, count in cached_layers(architecture, size_of)
     ]  # fmt: skip
 
 

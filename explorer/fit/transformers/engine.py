@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture, Layer, Mixer
+from explorer.fit.cached_layers import cached_layers
 from explorer.fit.transformers import VERSION
 from explorer.fit.transformers.cache import cached_tokens, kv_bytes
 from explorer.fit.transformers.demand import Demand, Settings, demand
@@ -112,23 +113,19 @@ def _weights(weights: WeightMap, total: Memory) -> Reason:
 
 
 def _caches(architecture: Architecture, settings: Settings) -> list[Reason]:
-    counts: dict[tuple[Mixer, int, int], tuple[Layer, int]] = {}
-    for layer, count in architecture.groups:
-        size = kv_bytes(layer, settings.context_tokens)
-        if size:
-            key = (layer.mixer, size, layer.window_tokens or 0)
-            first, before = counts.get(key, (layer, 0))
-            counts[key] = (first, before + count)
+    def size_of(layer: Layer) -> int:
+        return kv_bytes(layer, settings.context_tokens)
+
     return [
         Reason(
-            f"KV cache, {layer.mixer.value}", memory(key[1] * count * settings.sequences),
+            f"KV cache, {layer.mixer.value}", memory(size * count * settings.sequences),
             "layers x sequences x tokens x " + ("latent and rotary part" if layer.mixer is Mixer.MLA
             else "KV heads x width of K and V") + " x 2 bytes",
             f"{count} layers x {settings.sequences} x "
             f"{cached_tokens(layer, settings.context_tokens):,} tokens",
             f"{_SOURCE}, cache_utils.py",
         )
-        for key, (layer, count) in counts.items()
+        for layer, size, count in cached_layers(architecture, size_of)
     ]  # fmt: skip
 
 
