@@ -63,8 +63,8 @@ def tokens(number: int | None) -> str:
 
 
 def speed(tokens_per_second: float) -> str:
-    """``~95/s``; below ten with one decimal."""
-    return f"~{tokens_per_second:.{0 if tokens_per_second >= 10 else 1}f}/s"
+    """``~95/s``, ``~6,942/s``; below ten with one decimal."""
+    return f"~{tokens_per_second:,.{0 if tokens_per_second >= 10 else 1}f}/s"
 
 
 def percent(part: float, whole: float) -> str:

@@ -292,4 +292,4 @@ def _context(scenario: "Scenario") -> str:
 def _speed(value: "Range | None") -> str:
     if value is None:
         return "unknown"
-    return f"{units.speed(value.expected)} ({value.low:.0f} to {value.high:.0f})"
+    return f"{units.speed(value.expected)} ({value.low:,.0f} to {value.high:,.0f})"

@@ -3,14 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import prod
+from time import monotonic
 
+from textual import events
 from textual.app import App
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
-from textual.worker import WorkerCancelled
 
 from explorer.errors import ExplorerError, FileNotFound, ModelNotFound
 from explorer.hardware.machine import Machine
@@ -51,47 +53,74 @@ def session(
     )
 
 
+class Steady(Pilot[None]):
+    """Presses keys one by one, each when all that the one before it brought about has been handled.
+
+    Textual's own pilot waits until the process hardly uses its processor: that takes long, and on a
+    busy machine it comes too early.
+    """
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            character = key if len(key) == 1 else None
+            name = key if character is None or key.isalnum() else _character_to_key(key)
+            self.app.post_message(events.Key(name, character))
+            await at_rest(self)
+
+    async def pause(self, delay: float | None = None) -> None:
+        for _ in range(ROUNDS):
+            if self.app.is_running and self.app.screen_stack:
+                await super().pause(delay or 0.0)
+
+
+ROUNDS = 1
+"""Times every widget is waited for: what is handled may ask to be called after a repaint."""
+CALM = 3
+"""Looks in a row at which nothing was under way."""
+PATIENCE_SECONDS = 20.0
+WAITING = {"listing", "refining", "choosing", "context"}
+"""Workers that rest until the person scrolls or chooses."""
+
+
 @asynccontextmanager
 async def running(
     given: Session, size: tuple[int, int] = (120, 40)
 ) -> AsyncIterator[tuple[WeightsApp, Pilot[None]]]:
     """The app on a terminal of a size, with everything it began brought to an end."""
     app = WeightsApp(given)
-    async with app.run_test(size=size) as pilot:
+    app.animation_level = "none"
+    async with app.run_test(size=size):
+        pilot = Steady(app)
         await settled(pilot)
         yield app, pilot
 
 
 async def settled(pilot: Pilot[None]) -> None:
-    """Wait until no worker has anything left to do but to wait for the person."""
-    for _ in range(200):
+    """Wait until nothing is left to do but to wait for the person: no listing, no worker, no message."""
+    await at_rest(pilot, listing=True)
+
+
+async def at_rest(pilot: Pilot[None], *, listing: bool = False) -> None:
+    """Wait until no worker has anything to do, and the listing neither where that is asked."""
+    calm = 0
+    deadline = monotonic() + PATIENCE_SECONDS
+    while calm < CALM and pilot.app.is_running and pilot.app.screen_stack:
         await pilot.pause()
         busy = [worker for worker in pilot.app.workers if worker.group not in WAITING]
-        screen = pilot.app.screen_stack[0]
-        refining = isinstance(screen, ModelsScreen) and screen.refining
-        if not busy and not refining:
-            break
-        if not busy:
-            continue  # with none given, every worker would be waited for, those at rest too
-        with suppress(WorkerCancelled):
-            await pilot.app.workers.wait_for_complete(busy)
-    for _ in range(3):
-        await pilot.pause()
+        calm = 0 if busy or (listing and _lists(pilot.app)) else calm + 1
+        assert monotonic() < deadline, f"still under way: {busy or 'the listing'}"
+        if not calm:
+            await asyncio.sleep(MOMENT_SECONDS)
 
 
-WAITING = {"listing", "refining", "choosing", "context"}
-"""Workers that rest until the person scrolls or chooses."""
+MOMENT_SECONDS = 0.005
+"""Between two looks at what has no end to wait for."""
 
 
-async def listed(app: WeightsApp, pilot: Pilot[None]) -> None:
-    """Wait for the listing to come to rest."""
+def _lists(app: App[None]) -> bool:
+    """Pages of the listing are on their way, or rows are made exact."""
     screen = app.screen_stack[0]
-    assert isinstance(screen, ModelsScreen)
-    for _ in range(2000):
-        await pilot.pause()
-        if not screen.listed.busy:
-            break
-    await settled(pilot)
+    return isinstance(screen, ModelsScreen) and (screen.listed.busy or screen.refining)
 
 
 def lines(app: App[None]) -> list[str]:

@@ -17,7 +17,7 @@ from explorer.ui.tabs.fit import FitTab
 from explorer.ui.tabs.weights import WeightsTab
 from explorer.ui.widgets.heatmap import HeatMap
 from explorer.ui.widgets.table import VirtualTable
-from tests.ui.support import Shelf, lines, listed, running, session, settled, shown
+from tests.ui.support import Shelf, lines, running, session, settled, shown
 
 BOUND = (
     WeightsApp,
@@ -82,8 +82,7 @@ async def test_a_fault_of_the_program_is_a_line_and_the_screen_stays() -> None:
             yield Page((), True)
             raise ZeroDivisionError("a surprise")
 
-    async with running(session(Faulty)) as (app, pilot):
-        await listed(app, pilot)
+    async with running(session(Faulty)) as (app, _):
         assert "! a fault in weights itself: ZeroDivisionError: a surprise" in shown(app)
         assert isinstance(app.screen, ModelsScreen)
 
@@ -125,5 +124,5 @@ async def test_the_title_says_where_an_answer_came_from() -> None:
         assert "weights  Hub" in lines(app)[0]
         source.title = "Snapshot (Hub could not be reached)"
         await pilot.press("r")
-        await listed(app, pilot)
+        await settled(pilot)
         assert "Snapshot (Hub could not be reached)" in lines(app)[0]

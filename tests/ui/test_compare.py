@@ -11,7 +11,7 @@ from explorer.ui.messages import ToggleMark
 from explorer.ui.screens.compare import CompareScreen
 from explorer.ui.screens.model import ModelScreen
 from explorer.ui.widgets.sidebyside import SideBySide
-from tests.ui.support import lines, listed, running, session, settled, shown
+from tests.ui.support import lines, running, session, settled, shown
 
 MODELS = ("Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-8B", "openai/gpt-oss-20b")
 
@@ -21,7 +21,6 @@ async def comparing(
     *models: str, size: tuple[int, int] = (120, 36)
 ) -> AsyncIterator[tuple[WeightsApp, Pilot[None]]]:
     async with running(session(), size) as (app, pilot):
-        await listed(app, pilot)
         for model in models:
             app.post_message(ToggleMark(ModelRef(model)))
         await pilot.pause()
@@ -105,7 +104,6 @@ async def test_columns_without_room_come_into_view_with_the_cursor() -> None:
 
 async def test_nothing_marked_offers_no_comparison() -> None:
     async with running(session(), (120, 36)) as (app, pilot):
-        await listed(app, pilot)
         await pilot.press("C")
         await settled(pilot)
         assert not isinstance(app.screen, CompareScreen)

@@ -7,7 +7,7 @@ import pytest
 
 from explorer.hub.source import Listing
 from explorer.ui.widgets.table import VirtualTable
-from tests.ui.support import Shelf, listed, running, safetensors, session, settled, shown
+from tests.ui.support import Shelf, running, safetensors, session, settled, shown
 from tests.ui.test_model import CONFIG, files, layer
 
 
@@ -74,7 +74,6 @@ async def test_what_is_shown_is_written_to_a_file_that_is_asked_about(
 
 async def test_two_models_are_held_against_each_other() -> None:
     async with running(session(pair), (140, 36)) as (app, pilot):
-        await listed(app, pilot)
         await pilot.press("space", "space")
         await settled(pilot)
         assert "2 marked, d compares their tensors" in shown(app)

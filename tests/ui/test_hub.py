@@ -1,7 +1,9 @@
 """The app on a loopback hub: pages, limits, faults and strangers, as a person meets them."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from textual.pilot import Pilot
@@ -19,7 +21,7 @@ from explorer.ui.widgets.table import VirtualTable
 from tests.hub import Fault, HubFile, HubRepo, HubServer
 from tests.hub.builder import generate_listing, llama_like, real_files
 from tests.hub_sources.conftest import clean_surroundings
-from tests.ui.support import NOW, listed, machine, running, settled, shown
+from tests.ui.support import NOW, machine, running, settled, shown
 
 __all__ = ["clean_surroundings"]
 
@@ -38,22 +40,26 @@ def running_hub() -> Iterator[HubServer]:
         yield hub
 
 
-def on_hub(hub: HubServer, folder: Path, query: Query | None = None) -> Session:
-    """A session whose waiting ends when the hub is well again."""
+def on_hub(hub: HubServer, folder: Path, *, heals: bool = True) -> Session:
+    """A session whose waiting takes no time: its clock jumps, and the hub is well again unless told."""
 
     def open_source() -> Source:
-        source = HuggingFace(hub.endpoint, token="", pause=pause)
+        source = HuggingFace(
+            hub.endpoint, token="", pause=pause, monotonic=lambda: monotonic() + sum(waited)
+        )
         return Stored(source, Store(folder), scope=source.endpoint)
 
     async def pause(seconds: float) -> None:
         waited.append(seconds)
-        hub.heal()
+        if heals:
+            hub.heal()
+        await asyncio.sleep(0)
 
     waited: list[float] = []
     return Session(
         open_source=open_source,
         detect=machine,
-        query=query or Query(),
+        query=Query(),
         now=lambda: NOW,
         pause=pause,
         pause_seconds=0.0,
@@ -69,7 +75,7 @@ def screen_of(app: WeightsApp) -> ModelsScreen:
 async def opened(app: WeightsApp, pilot: Pilot[None], words: str) -> None:
     """Search for a model by its name and open it."""
     await pilot.press("slash", *words, "enter")
-    await listed(app, pilot)
+    await settled(pilot)
     await pilot.press("enter")
     await settled(pilot)
     assert isinstance(app.screen, ModelScreen)
@@ -79,31 +85,28 @@ async def test_pages_come_as_they_are_scrolled_to_and_rows_in_view_become_exact(
     hub: HubServer, tmp_path: Path
 ) -> None:
     async with running(on_hub(hub, tmp_path), (120, 24)) as (app, pilot):
-        await listed(app, pilot)
         row = next(line for line in shown(app).splitlines() if "acme/Llama-8B" in line)
         assert "≈" not in row
         assert "128K" in row
         before = len(screen_of(app).listed.rows)
         await pilot.press("end")
-        await listed(app, pilot)
+        await settled(pilot)
         assert len(screen_of(app).listed.rows) > before
         assert screen_of(app).query_one("#models", VirtualTable).cursor == before - 1
 
 
 async def test_what_is_typed_over_asks_the_hub_once(hub: HubServer, tmp_path: Path) -> None:
     async with running(on_hub(hub, tmp_path)) as (app, pilot):
-        await listed(app, pilot)
         hub.traffic.clear()
         await pilot.press("slash", *"Model-17-")
-        await listed(app, pilot)
+        await settled(pilot)
         assert [row.id for row in screen_of(app).listed.rows] == ["org-17/Model-17-8B"]
 
 
 async def test_filters_are_typed_counted_and_can_be_stopped(hub: HubServer, tmp_path: Path) -> None:
     async with running(on_hub(hub, tmp_path), (120, 24)) as (app, pilot):
-        await listed(app, pilot)
         await pilot.press("slash", *"speed:>=150 fits", "enter")
-        await listed(app, pilot)
+        await settled(pilot)
         rows = screen_of(app).listed.rows
         assert rows
         assert all((row.parameters or 0) < 2_000_000_000 for row in rows)
@@ -116,11 +119,10 @@ async def test_filters_are_typed_counted_and_can_be_stopped(hub: HubServer, tmp_
 
 async def test_a_limit_is_waited_for_and_nothing_is_lost(hub: HubServer, tmp_path: Path) -> None:
     async with running(on_hub(hub, tmp_path)) as (app, pilot):
-        await listed(app, pilot)
         before = screen_of(app).listed.rows
         hub.inject(Fault(path="/api/models", status=429, retry_after_seconds=600))
         await pilot.press("end")
-        await listed(app, pilot)
+        await settled(pilot)
         after = screen_of(app).listed.rows
         assert after[: len(before)] == before
         assert len(after) > len(before)
@@ -128,23 +130,21 @@ async def test_a_limit_is_waited_for_and_nothing_is_lost(hub: HubServer, tmp_pat
 
 
 async def test_a_hub_that_goes_away_leaves_the_rows(hub: HubServer, tmp_path: Path) -> None:
-    async with running(on_hub(hub, tmp_path)) as (app, pilot):
-        await listed(app, pilot)
+    async with running(on_hub(hub, tmp_path, heals=False)) as (app, pilot):
         before = screen_of(app).listed.rows
         hub.inject(Fault(path="/api/models*", drop_after_bytes=0))
         await pilot.press("end")
-        await listed(app, pilot)
+        await settled(pilot)
         assert screen_of(app).listed.rows == before
         assert "! " in shown(app).splitlines()[-2]
         hub.heal()
         await pilot.press("r")
-        await listed(app, pilot)
+        await settled(pilot)
         assert screen_of(app).listed.error is None
 
 
 async def test_a_gated_model_says_what_to_do(hub: HubServer, tmp_path: Path) -> None:
     async with running(on_hub(hub, tmp_path)) as (app, pilot):
-        await listed(app, pilot)
         await opened(app, pilot, "acme/Gated")
         assert "gated" in shown(app)
         assert "! " in shown(app).splitlines()[-2]
@@ -152,7 +152,6 @@ async def test_a_gated_model_says_what_to_do(hub: HubServer, tmp_path: Path) -> 
 
 async def test_malformed_weights_are_named(hub: HubServer, tmp_path: Path) -> None:
     async with running(on_hub(hub, tmp_path)) as (app, pilot):
-        await listed(app, pilot)
         await opened(app, pilot, "acme/Broken")
         assert "! " in shown(app).splitlines()[-2]
         await pilot.press("2")
@@ -164,7 +163,6 @@ async def test_shards_that_fail_are_read_again(hub: HubServer, tmp_path: Path) -
     hub.inject(Fault(path="*model-00002-of-00003.safetensors", status=404))
     hub.inject(Fault(path="*safetensors-metadata*", status=404))
     async with running(on_hub(hub, tmp_path), (120, 36)) as (app, pilot):
-        await listed(app, pilot)
         await opened(app, pilot, "acme/Llama-8B")
         await pilot.press("2")
         await settled(pilot)
@@ -177,8 +175,7 @@ async def test_shards_that_fail_are_read_again(hub: HubServer, tmp_path: Path) -
 
 
 async def test_strange_names_are_shown_as_they_are(hub: HubServer, tmp_path: Path) -> None:
-    async with running(on_hub(hub, tmp_path)) as (app, pilot):
-        await listed(app, pilot)
+    async with running(on_hub(hub, tmp_path)) as (app, _):
         assert "acme/[red]x[-]" in shown(app)
 
 
@@ -186,7 +183,6 @@ async def test_the_marked_model_is_held_against_the_one_under_the_cursor(
     hub: HubServer, tmp_path: Path
 ) -> None:
     async with running(on_hub(hub, tmp_path), (140, 36)) as (app, pilot):
-        await listed(app, pilot)
         await pilot.press("space")
         assert "◆" in shown(app)
         assert "1 marked" in shown(app)

@@ -12,7 +12,7 @@ from explorer.ui.screens.model import ModelScreen
 from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.tabs.fit import FitTab
 from explorer.ui.widgets.table import VirtualTable
-from tests.ui.support import Shelf, lines, listed, running, safetensors, session, settled, shown
+from tests.ui.support import Shelf, lines, running, safetensors, session, settled, shown
 
 QWEN = "Qwen/Qwen3-8B"
 CONFIG = {
@@ -60,7 +60,6 @@ def shelf() -> Shelf:
 
 async def test_enter_opens_the_row_and_escape_comes_back_to_it() -> None:
     async with running(session(shelf)) as (app, pilot):
-        await listed(app, pilot)
         await pilot.press("enter")
         await settled(pilot)
         assert "org/tiny  ·  1.66 K parameters" in shown(app)
@@ -111,11 +110,14 @@ async def test_the_tree_folds_equal_layers_and_opens_on_enter() -> None:
         table.cursor = found
         assert "▾ self_attn" in shown(app)
         await pilot.press("enter")
+        await settled(pilot)
         assert "self_attn" not in shown(app)
         await pilot.press("e")
+        await settled(pilot)
         assert "▸ 0 " in shown(app)
         assert "▸ 1 " in shown(app)
         await pilot.press("left")
+        await settled(pilot)
         assert "▸ 1 " not in shown(app)
 
 
@@ -190,7 +192,7 @@ async def test_a_model_that_is_not_there_is_told_and_escape_goes_back() -> None:
     async with running(session(shelf, model="org/tyny")) as (app, pilot):
         assert "! org/tyny is not on the shelf - check the spelling" in shown(app)
         await pilot.press("escape")
-        await listed(app, pilot)
+        await settled(pilot)
         assert isinstance(app.screen, ModelsScreen)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from explorer.hub.source import Query
-from tests.ui.support import lines, listed, running, session, settled
+from tests.ui.support import lines, running, session, settled
 
 FOLDER = Path(__file__).parent / "snapshots"
 SCREENS = {
@@ -35,7 +35,6 @@ SCREENS = {
 async def test_a_screen_looks_as_it_did(name: str) -> None:
     size, model, keys = SCREENS[name]
     async with running(session(model=model, query=Query(sort="downloads")), size) as (app, pilot):
-        await listed(app, pilot)
         for key in keys:
             await pilot.press(key)
             await settled(pilot)
