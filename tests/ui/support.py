@@ -67,17 +67,22 @@ class Steady(Pilot[None]):
             self.app.post_message(events.Key(name, character))
             await at_rest(self)
 
+    async def resize_terminal(self, width: int, height: int) -> None:
+        await super().resize_terminal(width, height)
+        deadline = monotonic() + PATIENCE_SECONDS
+        while self.app.screen.size != (width, height):  # the app gathers sizes for a moment
+            assert monotonic() < deadline, "the screen keeps its size"
+            await asyncio.sleep(MOMENT_SECONDS)
+        await at_rest(self)
+
     async def pause(self, delay: float | None = None) -> None:
-        for _ in range(ROUNDS):
-            if self.app.is_running and self.app.screen_stack:
-                await super().pause(delay or 0.0)
+        if self.app.is_running and self.app.screen_stack:
+            await super().pause(delay or 0.0)
 
 
-ROUNDS = 1
-"""Times every widget is waited for: what is handled may ask to be called after a repaint."""
 CALM = 3
-"""Looks in a row at which nothing was under way."""
-PATIENCE_SECONDS = 20.0
+"""Looks in a row at which nothing was under way: what is handled may ask to be called after a repaint."""
+PATIENCE_SECONDS = 60.0
 WAITING = {"listing", "refining", "choosing", "context"}
 """Workers that rest until the person scrolls or chooses."""
 

@@ -64,7 +64,7 @@ async def test_enter_opens_the_row_and_escape_comes_back_to_it() -> None:
         await settled(pilot)
         assert "org/tiny  ·  1.66 K parameters" in shown(app)
         await pilot.press("escape")
-        await pilot.pause()
+        await settled(pilot)
         assert isinstance(app.screen, ModelsScreen)
         assert "▌ org/tiny" in shown(app)
 
@@ -176,7 +176,7 @@ async def test_files_are_listed_with_their_part() -> None:
         assert "4 files" in shown(app)
         assert "model-00002-of-00002.safetensors" in shown(app)
         await pilot.click("#files", offset=(4, 0))
-        await pilot.pause()
+        await settled(pilot)
         assert "File▾" in shown(app)
 
 
@@ -230,6 +230,6 @@ async def test_every_tab_fits_every_terminal() -> None:
             await pilot.press(tab)
             for size in [(200, 60), (40, 10), (3, 2), (80, 24)]:
                 await pilot.resize_terminal(*size)
-                await pilot.pause()
+                await settled(pilot)
                 assert all(len(line) <= size[0] for line in lines(app))
         assert app.screen.query_one(TabbedContent).active == "card"
