@@ -70,7 +70,10 @@ class Steady(Pilot[None]):
     async def resize_terminal(self, width: int, height: int) -> None:
         await super().resize_terminal(width, height)
         deadline = monotonic() + PATIENCE_SECONDS
-        while self.app.screen.size != (width, height):  # the app gathers sizes for a moment
+        while self.app.screen._compositor.size != (
+            width,
+            height,
+        ):  # the app gathers sizes for a moment
             assert monotonic() < deadline, "the screen keeps its size"
             await asyncio.sleep(MOMENT_SECONDS)
         await at_rest(self)
