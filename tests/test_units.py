@@ -48,6 +48,13 @@ def test_counts_keep_three_figures(number: int | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("rate", "text"), [(0.44, "~0.4/s"), (9.9, "~9.9/s"), (94.6, "~95/s"), (6942.3, "~6,942/s")]
+)
+def test_speeds_are_read_at_a_glance(rate: float, text: str) -> None:
+    assert units.speed(rate) == text
+
+
+@pytest.mark.parametrize(
     ("number", "text"),
     [(None, "?"), (512, "512"), (2048, "2K"), (40_960, "40K"), (131_072, "128K"), (1 << 20, "1M")],
 )
