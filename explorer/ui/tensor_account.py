@@ -32,7 +32,10 @@ def _amount(model: Model, shown: Shown) -> list[Content]:
         return [Content(f"{found:,} of {total:,} tensors")]
     if view.mode == "bytes":
         each = "e folds the layers" if view.apart else "e shows each layer"
-        return [Content(file_size(shown.bytes.size_bytes)), Content.styled(each, "$foreground-muted")]
+        return [
+            Content(file_size(shown.bytes.size_bytes)),
+            Content.styled(each, "$foreground-muted"),
+        ]
     counts = model.checkpoint.counts
     return [
         Content(f"{counts.tensors:,} tensors"),

@@ -47,8 +47,8 @@ from explorer.units import seconds
 from explorer.userfile import Remembered
 
 if TYPE_CHECKING:
-    from explorer.inspection.rows import Row
     from explorer.inspection.refine import Refiner
+    from explorer.inspection.rows import Row
     from explorer.inspection.searching import Found
 
 

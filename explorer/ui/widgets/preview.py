@@ -51,7 +51,9 @@ def summary(row: "Row") -> Content:
         active = f", {count(row.active)} active" if row.active not in {None, row.parameters} else ""
         pieces.append(Content(f"{count(row.parameters)} parameters{active}"))
     if row.answer is None:
-        pieces.append(Content.styled("too little is known to judge it: open it", "$foreground-muted"))
+        pieces.append(
+            Content.styled("too little is known to judge it: open it", "$foreground-muted")
+        )
     else:
         look = LOOKS[row.answer.verdict]
         quantization = safe_line(row.answer.scenario.quantization or "")
