@@ -13,6 +13,7 @@ from textual import events
 from textual.app import App
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
+from textual.widgets import Footer
 
 from explorer.errors import ExplorerError, FileNotFound, ModelNotFound
 from explorer.hardware.machine import Machine
@@ -115,8 +116,9 @@ async def at_rest(pilot: Pilot[None], *, listing: bool = False) -> None:
     while calm < CALM and pilot.app.is_running and pilot.app.screen_stack:
         await pilot.pause()
         busy = [worker for worker in pilot.app.workers if worker.group not in WAITING]
-        calm = 0 if busy or (listing and _lists(pilot.app)) else calm + 1
-        assert monotonic() < deadline, f"still under way: {busy or 'the listing'}"
+        waiting = (listing and _lists(pilot.app)) or _composes_its_keys(pilot.app)
+        calm = 0 if busy or waiting else calm + 1
+        assert monotonic() < deadline, f"still under way: {busy or 'the listing or the footer'}"
         if not calm:
             await asyncio.sleep(MOMENT_SECONDS)
 
@@ -129,6 +131,11 @@ def _lists(app: App[None]) -> bool:
     """Pages of the listing are on their way, or rows are made exact."""
     screen = app.screen_stack[0]
     return isinstance(screen, ModelsScreen) and (screen.listed.busy or screen.refining)
+
+
+def _composes_its_keys(app: App[None]) -> bool:
+    """A footer is taken apart and put together again, in two steps, when the focus moves."""
+    return any(not footer.children for footer in app.screen.query(Footer))
 
 
 def lines(app: App[None]) -> list[str]:
