@@ -134,8 +134,17 @@ def _lists(app: App[None]) -> bool:
 
 
 def _composes_its_keys(app: App[None]) -> bool:
-    """A footer is taken apart and put together again, in two steps, when the focus moves."""
-    return any(not footer.children for footer in app.screen.query(Footer))
+    """A footer is taken apart, put together and laid out again when the focus moves."""
+    footers = app.screen.query(Footer)
+    return any(not any(key.size.width for key in footer.children) for footer in footers)
+
+
+async def painted(app: App[None], pilot: Pilot[None]) -> None:
+    """Wait until the footer's line, which is painted last, is on the screen."""
+    deadline = monotonic() + PATIENCE_SECONDS
+    while app.screen.query(Footer) and not lines(app)[-1]:
+        await pilot.pause()
+        assert monotonic() < deadline, "the footer stays empty"
 
 
 def lines(app: App[None]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from explorer.hub.source import Query
-from tests.ui.support import lines, running, session, settled
+from tests.ui.support import lines, painted, running, session, settled
 
 FOLDER = Path(__file__).parent / "snapshots"
 SCREENS = {
@@ -38,6 +38,7 @@ async def test_a_screen_looks_as_it_did(name: str) -> None:
         for key in keys:
             await pilot.press(key)
             await settled(pilot)
+        await painted(app, pilot)
         screen = "\n".join(lines(app)) + "\n"
     path = FOLDER / f"{name}.txt"
     if os.environ.get("SNAPSHOTS") == "write":
