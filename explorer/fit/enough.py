@@ -37,8 +37,6 @@ BESIDE_A_CARD = tuple(size * GIB for size in (32, 64, 96, 128, 192, 256))
 USUAL = "Q4_K_M"
 VLLM_LEAST_CAPABILITY = (7, 5)
 """Of CUDA devices: vLLM's docs/getting_started/installation/gpu.cuda.inc.md since 0.21."""
-MOST_ALIKE = 3
-"""Further names that are told with a setup."""
 
 
 @dataclass(frozen=True, slots=True)

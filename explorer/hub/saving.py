@@ -33,8 +33,7 @@ def _write(path: Path, pieces: Iterable[str]) -> int:
             file.writelines(pieces)
         size = draft.stat().st_size
         draft.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            draft.unlink()
-        raise
+    finally:
+        with suppress(OSError):  # after a success there is no draft left
+            draft.unlink(missing_ok=True)
     return size
