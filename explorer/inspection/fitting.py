@@ -76,18 +76,8 @@ def answer_subject(found: Subject, machine: Machine) -> Answer:
     return judge(found.architecture, chosen, machine, scenario)
 
 
-def fit_grid(
-    model: Model,
-    machine: Machine,
-    scenario: Scenario,
-    contexts: Sequence[int] | None = None,
-) -> Grid:
-    """Answers for every quantization the model is offered in, at each context up to the model's own."""
-    return grid_of(subject(model, scenario), machine, contexts)
-
-
 def grid_of(found: Subject, machine: Machine, contexts: Sequence[int] | None = None) -> Grid:
-    """As ``fit_grid``, for a model that was prepared before: another machine costs milliseconds."""
+    """Answers for every quantization a model is offered in, at each context up to the model's own."""
     columns = tuple(contexts or grid_contexts(found.architecture))
     return Grid(
         tuple(option.quantization for option in found.options),
