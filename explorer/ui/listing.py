@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from explorer.inspection.rows import Row
 
 COLUMNS = (
-    Column("model", "Model", 25, flex=4, most=60, cut="first"),
-    Column("params", "Params", 7, align="right", drop=1),
-    Column("active", "Active", 7, align="right", drop=5),
-    Column("context", "Context", 8, align="right", drop=4),
+    Column("model", "Model", 27, flex=4, most=60, cut="first"),
+    Column("params", "Params", 6, align="right", drop=1),
+    Column("active", "Active", 6, align="right", drop=5),
+    Column("context", "Context", 7, align="right", drop=4),
     Column("license", "License", 10, drop=3, flex=1, most=18),
     Column("best", "Best here", 19),
     Column("speed", "Speed", 7, align="right", drop=2),
-    Column("downloads", "Downloads", 10, align="right", drop=6),
-    Column("updated", "Updated", 8, align="right", drop=7),
+    Column("downloads", "Downloads", 9, align="right", drop=6),
+    Column("updated", "Updated", 7, align="right", drop=7),
     Column("task", "Task", 18, drop=8, flex=1, most=28),
 )
 CREATED_COLUMNS = tuple(

@@ -211,10 +211,9 @@ def title(branch: Branch) -> tuple[Run, ...]:
 
 
 def share_bar(part: int, whole: int) -> str:
-    """A share as a bar of eighths of a cell."""
-    eighths = part * SHARE_CELLS * 8 // whole if whole else 0
-    full, rest = divmod(eighths, 8)
-    return "█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "▏" if not full and part else "")
+    """A share as a line of half cells: blocks would run into those of the rows above and below."""
+    halves = round(part * SHARE_CELLS * 2 / whole) if whole else 0
+    return "━" * (halves // 2) + "╸" * (halves % 2) if halves or not part else "╴"
 
 
 def dimensions(shape: Sequence[int]) -> str:

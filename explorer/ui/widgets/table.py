@@ -353,10 +353,14 @@ class VirtualTable(ScrollView, can_focus=True):
     def _header_strip(self) -> Strip:
         key, descending = self.sorted_by
         segments = [Segment(" " * MARK_CELLS, self._style("header"))]
+        arrow = "▾" if descending else "▴"
         for placed in self.placed:
             column = placed.column
-            arrow = ("▾" if descending else "▴") if column.key == key else ""
-            segments += self._segments(column.label + arrow, placed, ("header",))
+            label = column.label + arrow if column.key == key else column.label
+            # the arrow of a heading as wide as its column stands in the gap before it
+            over = placed.x > 0 and len(label) > placed.width
+            wider = placed._replace(x=placed.x - over, width=placed.width + over)
+            segments += self._segments(label, wider, ("header",), gap=GAP - over)
         return Strip(segments).adjust_cell_length(self.size.width, self._style("header"))
 
     def _row_strip(self, index: int, under_cursor: bool, hovered: bool) -> Strip:
@@ -371,8 +375,10 @@ class VirtualTable(ScrollView, can_focus=True):
             segments += self._segments(cells[placed.cell], placed, state)
         return Strip(segments).adjust_cell_length(self.size.width, self._style(*state))
 
-    def _segments(self, cell: Cell, placed: Placed, state: tuple[str, ...]) -> list[Segment]:
-        segments = [] if placed.x == 0 else [Segment(" " * GAP, self._style(*state))]
+    def _segments(
+        self, cell: Cell, placed: Placed, state: tuple[str, ...], *, gap: int = GAP
+    ) -> list[Segment]:
+        segments = [] if placed.x == 0 else [Segment(" " * gap, self._style(*state))]
         for run in fit(cell, placed):
             tones = (*state, run.tone) if run.tone else state
             segments.append(Segment(run.text, self._style(*tones)))
