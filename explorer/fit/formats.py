@@ -14,7 +14,7 @@ from types import MappingProxyType
 from explorer.fit.architecture import Architecture
 from explorer.fit.quantize_rules import quantizes
 from explorer.fit.roles import Part, Section, place
-from explorer.fit.synthesis import block_sizes, parameters_of
+from explorer.fit.synthesis import block_sizes, needed_of, parameters_of
 from explorer.fit.weight_map import BlockWeights, WeightMap, is_keys_values, is_replicated
 from explorer.weights.tensors import Tensor
 
@@ -152,7 +152,7 @@ def format_from_architecture(
     table = architecture.vocabulary * hidden
     end = form.weight_bytes(hidden, architecture.vocabulary) if form.quantizes_ends else 2.0 * table
     tied = architecture.tied_embeddings or architecture.kind == "encoder"
-    rest = max(parameters - shaped, 0) if parameters else 0
+    rest = max(needed_of(architecture, parameters) - shaped, 0) if parameters else 0
     return WeightMap(
         quantization=name,
         blocks=tuple(sizes.get(id(layer)) or by_value[layer] for layer in architecture.layers),

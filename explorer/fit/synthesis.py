@@ -269,8 +269,8 @@ def plan_from_architecture(
 ) -> WeightMap:
     """The weight map of a model in a GGUF file type, from its shape alone; KeyError for other types.
 
-    ``parameters`` is the published count: where the shape accounts for more or a little less, blocks
-    are scaled to agree, and what it does not account for (a vision tower) is told as other bytes.
+    ``parameters`` is the published count. Where the shape accounts for more, blocks are scaled to
+    agree; where for less, the rest is a tower, or of a family that is not known other bytes.
     """
     return plans_from_architecture(architecture, (file_type,), parameters)[0]
 
@@ -334,16 +334,35 @@ def _scaled(block: BlockWeights, factor: float) -> BlockWeights:
     return BlockWeights(round(block.dense_bytes * factor), round(block.expert_bytes * factor))
 
 
+def needed_of(architecture: Architecture, parameters: int) -> int:
+    """Of a published count what inference needs: no MTP layers, no stored copy of a tied head.
+
+    Hubs count both where a checkpoint has them; the shape tells how large they are.
+    """
+    shaped = parameters_of(architecture)
+    hidden = architecture.hidden
+    copy = hidden * architecture.vocabulary if architecture.tied_embeddings else 0
+    block = 0
+    if architecture.mtp_layers and architecture.layers:
+        block = _block_parameters(architecture.layers[-1], hidden, architecture.model_type)
+    for extra in (copy, architecture.mtp_layers * (block + 2 * hidden * hidden)):
+        if abs(parameters - extra - shaped) < abs(parameters - shaped):
+            parameters -= extra
+    return parameters
+
+
 def _correction(architecture: Architecture, parameters: int | None) -> tuple[float, int]:
     """The factor for blocks, and parameters that the shape does not account for."""
     if not parameters:
         return 1.0, 0
+    parameters = needed_of(architecture, parameters)
     shaped = parameters_of(architecture)
     ends = architecture.hidden * architecture.vocabulary * (1 if _is_tied(architecture) else 2)
     if shaped <= ends or parameters <= ends:
         return 1.0, max(parameters - shaped, 0)
     scale = (parameters - ends) / (shaped - ends)
-    return (1.0, parameters - shaped) if scale > 1.05 else (scale, 0)
+    most = 1.0 if architecture.known else 1.05
+    return (1.0, parameters - shaped) if scale > most else (scale, 0)
 
 
 def _plan(
@@ -354,13 +373,16 @@ def _plan(
     tied = _is_tied(architecture)
     head = known(fitted(head_type(file_type, traits, hidden), hidden)).size_bytes(hidden)
     table = known(fitted(embedding_type(file_type), hidden)).size_bytes(hidden)
-    rest = known(DEFAULTS[file_type]).bits / 8 * correction[1]
+    rest = round(known(DEFAULTS[file_type]).bits / 8 * correction[1])
+    # a GGUF of a family whose shape is known holds no more than that: towers are files of their own
+    aside = rest if architecture.known else 0
     return WeightMap(
         quantization=file_type,
         blocks=tuple(map(blocks.__getitem__, pattern.order)),
         input_bytes=architecture.vocabulary * (head if tied else table),
         output_bytes=0 if tied else architecture.vocabulary * head,
-        other_bytes=4 * hidden * (1 + _positions(architecture)) + round(rest),
+        other_bytes=4 * hidden * (1 + _positions(architecture)) + rest - aside,
+        vision_bytes=aside,
     )
 
 

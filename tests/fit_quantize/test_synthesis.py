@@ -1,11 +1,14 @@
 """Weight maps from a shape alone against the same model's header."""
 
+from dataclasses import replace
+
 import pytest
 
 from explorer.fit.config import from_config
 from explorer.fit.conversion import convertible
 from explorer.fit.quantize import plan
 from explorer.fit.synthesis import (
+    needed_of,
     parameters_of,
     plan_from_architecture,
     plans_from_architecture,
@@ -34,7 +37,18 @@ def test_a_published_count_settles_what_the_shape_does_not_say() -> None:
     fewer = plan_from_architecture(architecture, "BF16", shaped - 10**9)
     assert fewer.total_bytes == pytest.approx(2 * (shaped - 10**9), rel=0.001)
     tower = plan_from_architecture(architecture, "BF16", shaped + 10**9)
-    assert tower.other_bytes == pytest.approx(2e9, rel=0.001)
+    assert tower.vision_bytes == pytest.approx(2e9, rel=0.001)
+    unknown = replace(architecture, known=False)
+    assert plan_from_architecture(unknown, "BF16", shaped + 10**9).other_bytes > 1.99e9
+
+
+def test_a_stored_copy_of_a_tied_head_needs_no_memory() -> None:
+    _, architecture = checkpoint("Qwen/Qwen3-0.6B")
+    published = 751_632_384  # the hub's own total, lm_head and embed_tokens both counted
+    needed = published - 151_936 * 1024
+    assert needed_of(architecture, published) == pytest.approx(needed, rel=1e-3)
+    plan = plan_from_architecture(architecture, "BF16", published)
+    assert plan.total_bytes == pytest.approx(2 * needed, rel=1e-3)
 
 
 def test_several_at_once_are_the_same_as_one_by_one() -> None:
