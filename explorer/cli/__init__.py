@@ -12,6 +12,7 @@ from explorer.errors import ExplorerError, UsageError
 
 if TYPE_CHECKING:
     from explorer.hardware.machine import Machine
+    from explorer.hub.names import ModelName
     from explorer.hub.options import SourceKind
     from explorer.hub.other_names import HubName
     from explorer.hub.source import Source
@@ -69,12 +70,15 @@ def _open_ui(options: argparse.Namespace) -> int:
             hint="in a pipe or a script use: weights search, show, tensors, fit or machine; "
             "see weights --help",
         )
+    from explorer.hub.names import parse_name
     from explorer.ui.app import WeightsApp
     from explorer.ui.session import Session
 
+    named = parse_name(options.model) if options.model else None
     app = WeightsApp(
         Session(
-            open_source=lambda: _open_source(options),
+            open_source=lambda: _open_source(options, named),
+            model=named.ref if named else None,
             sources={
                 "Hugging Face": lambda: _other_source(options, "auto"),
                 "ModelScope": lambda: _other_source(options, "hub", "modelscope"),
@@ -95,12 +99,10 @@ def _open_ui(options: argparse.Namespace) -> int:
 # What the UI does after its first frame is imported then.
 
 
-def _open_source(options: argparse.Namespace) -> "Source":
-    from explorer.hub.options import open_source
+def _open_source(options: argparse.Namespace, named: "ModelName | None") -> "Source":
+    from explorer.cli.asked import open_for
 
-    return open_source(
-        options.source, hub=options.hub, offline=options.offline, folders=options.folder
-    )
+    return open_for(options, named)
 
 
 def _other_source(

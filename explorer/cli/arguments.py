@@ -27,29 +27,47 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found wrong."""
-        raise UsageError(message, hint=f"see {self.prog} --help")
+        searching = "weights search WORDS looks for models; " if "COMMAND" in message else ""
+        raise UsageError(message, hint=f"{searching}see {self.prog} --help")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Read the command line. ``command`` is None when only the UI was asked for.
 
+    ``model`` is then the model that it opens first, if the line begins with one.
     Raises UsageError; ``--help`` and ``--version`` print and exit as argparse does.
     """
-    return build().parse_args(argv)
+    opened = argv[0] if argv and _is_model(argv[0]) else None
+    options = build().parse_args(argv if opened is None else argv[1:])
+    if options.command is None:
+        options.model = opened
+    elif opened is not None:
+        raise UsageError(
+            f"“{opened}” stands before a command", hint=f"write weights {options.command} {opened}"
+        )
+    return options
+
+
+def _is_model(text: str) -> bool:
+    """Whether a word in the place of a command is the name of a model: no command has such marks."""
+    return not text.startswith("-") and any(mark in text for mark in "/:.\\")
 
 
 def build() -> Parser:
     """The whole command line, also for the documentation and the test that holds it true."""
     parser = Parser(
         prog="weights",
+        usage="%(prog)s [MODEL] [options], or %(prog)s COMMAND ...",
         description="Choose among open model weights: what is in them, what they need, on what terms. "
-        "Without a command it opens the terminal UI.",
+        "Without a command it opens the terminal UI, on a model if one is named.",
         epilog=EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"weights-explorer {__version__}")
     _common(parser, json=False)
     _machine(parser)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", parser_class=Parser, prog=parser.prog
+    )
     _search(_command(commands, "search", "list models, each judged on the machine"))
     _show(_command(commands, "show", "what a model's files say: parameters, dtypes, license"))
     _tensors(_command(commands, "tensors", "the tensors of a model, listed or summed by group"))

@@ -56,17 +56,21 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
     )
 
 
-@asynccontextmanager
-async def source_of(options: argparse.Namespace, name: str | None = None) -> AsyncIterator[Source]:
+def open_for(options: argparse.Namespace, named: ModelName | None) -> Source:
     """The source the options ask for; the disk, or another hub, if the model's name says so."""
-    named = parse_name(name) if name is not None else None
-    source = open_source(
+    return open_source(
         "local" if named and named.local else options.source,
         hub=(named.hub if named else None) or options.hub,
         endpoint=named.endpoint if named else None,
         offline=options.offline,
         folders=options.folder,
     )
+
+
+@asynccontextmanager
+async def source_of(options: argparse.Namespace, name: str | None = None) -> AsyncIterator[Source]:
+    """As ``open_for`` of the name, closed when it is done with."""
+    source = open_for(options, parse_name(name) if name is not None else None)
     try:
         yield source
     finally:

@@ -20,6 +20,7 @@ from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
 from explorer.ui.filters import CONTEXTS
+from explorer.ui.keys import moves
 from explorer.ui.messages import (
     COMPARE_SCREEN,
     MACHINE_SCREEN,
@@ -35,6 +36,9 @@ from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.session import Session
 from explorer.units import parse_tokens
 from explorer.userfile import Remembered, UserFile
+
+_UNOFFERED = ("Keys", "Maximize", "Minimize")
+"""Stock commands of the palette that say again what one of our own does, or that nothing here needs."""
 
 
 class WeightsApp(App[None]):
@@ -323,18 +327,20 @@ class WeightsApp(App[None]):
             self._open_source(self._session.sources[answer])
 
     def action_help(self) -> None:
-        """Show or hide the help beside the screen."""
-        if self.screen.query("HelpPanel"):
-            self.action_hide_help_panel()
-        else:
-            self.action_show_help_panel()
+        """Say what the screen shows, and what its keys do."""
+        from explorer.ui.screens.help import help_for  # loaded when it is first asked for
+
+        self.push_screen(help_for(self.screen))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The stock commands, and one for every key that does something here."""
-        yield from super().get_system_commands(screen)
+        """The stock commands, and one for every key that does something here but move about."""
+        for command in super().get_system_commands(screen):
+            if command.title not in _UNOFFERED:
+                yield command
         for active in screen.active_bindings.values():
             binding = active.binding
-            if binding.id and binding.show and active.enabled and binding.action != "quit":
+            does = binding.id and (binding.show or not moves(active))
+            if does and active.enabled and binding.action != "quit":
                 run = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description, binding.tooltip, run)
 

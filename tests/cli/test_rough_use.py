@@ -10,6 +10,7 @@ from safetensors.numpy import save_file
 
 from explorer.cli import main
 from explorer.cli.arguments import parse
+from explorer.errors import UsageError
 from tests.cli.hub import printed
 
 
@@ -75,3 +76,15 @@ def test_weights_without_a_shape_are_counted_and_that_is_said(
     assert answer["memory"]["weights"] == 2 * 4096
     assert answer["memory"]["kv_cache"] == 0
     assert any("only the weights are counted" in text for text in answer["assumptions"])
+
+
+def test_a_line_that_begins_with_a_model_opens_the_ui_on_it() -> None:
+    for model in ("org/name", "hf://gpt2", "./model.gguf", "ollama:llama3.2:1b", "."):
+        assert parse([model]).model == model
+        assert parse([model, "--machine", "RTX 4090"]).command is None
+    assert parse([]).model is None
+    with pytest.raises(UsageError, match="stands before a command"):
+        parse(["org/name", "machine"])
+    with pytest.raises(UsageError) as error:
+        parse(["qwen3"])
+    assert "weights search WORDS" in error.value.hint

@@ -10,6 +10,7 @@ from explorer.hub.source import ModelRef, Page, Query
 from explorer.ui.app import WeightsApp
 from explorer.ui.messages import OpenModel
 from explorer.ui.screens.choose import ChooseScreen
+from explorer.ui.screens.help import HelpScreen
 from explorer.ui.screens.machine import MachineScreen
 from explorer.ui.screens.model import ModelScreen
 from explorer.ui.screens.models import ModelsScreen
@@ -25,6 +26,7 @@ BOUND = (
     ModelScreen,
     MachineScreen,
     ChooseScreen,
+    HelpScreen,
     FitTab,
     WeightsTab,
     VirtualTable,
@@ -45,21 +47,27 @@ def test_every_key_has_an_id_of_its_own_and_a_tooltip() -> None:
     assert [b.id for b in bindings() if not b.tooltip and b.id != "app.quit_always"] == []
 
 
-async def test_help_is_shown_beside_the_screen_and_goes_again() -> None:
-    async with running(session(Shelf), (120, 30)) as (app, pilot):
+@pytest.mark.parametrize("key", ["question_mark", "escape", "q"])
+async def test_help_names_the_keys_of_the_screen_and_goes_again(key: str) -> None:
+    async with running(session(Shelf), (120, 50)) as (app, pilot):
         await pilot.press("question_mark")
         await settled(pilot)
-        assert "best here" in shown(app)
-        assert "Search" in shown(app)
-        await pilot.press("question_mark")
+        text = shown(app)
+        assert "best here" in text
+        places = [text.index(words) for words in ("On this screen", "Moving about", "Everywhere")]
+        assert places == sorted(places)
+        assert places[0] < text.index("Words of a name, and filters") < places[1]
+        await pilot.press(key)
         await settled(pilot)
-        assert not app.screen.query("HelpPanel")
+        assert isinstance(app.screen, ModelsScreen)
 
 
 async def test_the_palette_offers_what_the_keys_do() -> None:
     async with running(session(Shelf)) as (app, pilot):
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
         assert {"Search", "Sort", "Machine", "Context", "Theme", "Help"} <= commands.keys()
+        assert {"Recent", "Publisher", "Searches", "Task", "Order rows"} <= commands.keys()
+        assert not {"Down", "Page down", "Keys"} & commands.keys()
         await commands["Machine"].callback()
         await settled(pilot)
         assert isinstance(app.screen, MachineScreen)
@@ -93,6 +101,17 @@ async def test_without_colour_the_verdict_is_still_told() -> None:
         assert "● fits" in text
         assert "○ partly on the host" in text
         assert "[● " in text
+
+
+async def test_in_sixteen_colours_no_figure_stands_on_its_own_colour() -> None:
+    async with running(session(model="Qwen/Qwen3-30B-A3B"), (120, 40)) as (app, pilot):
+        app.theme = "ansi-dark"
+        await settled(pilot)
+        heatmap = app.screen.query_one(HeatMap)
+        cells = [part.style for line in range(1, 8) for part in heatmap.render_line(line)]
+        colours = [(style.color, style.bgcolor) for style in cells if style and style.color]
+        assert any(front.number == 2 for front, _ in colours)  # green
+        assert not any(front == back for front, back in colours if front.number == 2)
 
 
 @pytest.mark.parametrize("action", ["machine", "context", "help"])

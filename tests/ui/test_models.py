@@ -174,18 +174,27 @@ async def test_another_context_judges_every_row_anew() -> None:
         before = next(line for line in lines(app) if "model-0001" in line)
         await pilot.press("c")
         await pilot.pause()
-        await pilot.press("tab", *"4k", "enter")
+        await pilot.press(*"4k", "enter")
         await settled(pilot)
         assert app.scenario.context_tokens == 4096
         assert "4K context" in lines(app)[0]
         assert next(line for line in lines(app) if "model-0001" in line) != before
 
 
+async def test_a_listed_context_is_picked_with_the_arrows() -> None:
+    async with running(session(shelf)) as (app, pilot):
+        await pilot.press("c")
+        await pilot.pause()
+        await pilot.press("down", "enter")
+        await settled(pilot)
+        assert app.scenario.context_tokens == 4096
+
+
 async def test_a_context_that_is_no_number_is_refused_in_place() -> None:
     async with running(session(shelf)) as (app, pilot):
         await pilot.press("c")
         await pilot.pause()
-        await pilot.press("tab", *"lots", "enter")
+        await pilot.press(*"lots", "enter")
         await pilot.pause()
         assert "“lots” is not a number of tokens" in shown(app)
         await pilot.press("escape")

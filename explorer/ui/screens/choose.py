@@ -1,4 +1,7 @@
-"""A small list to pick one value from, with a line to type another where that makes sense."""
+"""A small list to pick one value from, with a line to type another where that makes sense.
+
+Where one can type, every printable key does: the arrows move in the list, and letters are letters.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
@@ -30,8 +33,8 @@ class ChooseScreen(ModalScreen[str | None]):
     AUTO_FOCUS = "OptionList"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", id="choose.back", tooltip="Leave it as it is"),
-        Binding("j", "down", "Down", show=False, id="choose.down", tooltip="Next"),
-        Binding("k", "up", "Up", show=False, id="choose.up", tooltip="Previous"),
+        Binding("down,j", "down", "Down", show=False, id="choose.down", tooltip="Next"),
+        Binding("up,k", "up", "Up", show=False, id="choose.up", tooltip="Previous"),
     ]
 
     options = query_one(OptionList)
@@ -67,6 +70,9 @@ class ChooseScreen(ModalScreen[str | None]):
         """Start on the present value."""
         if not self.query(OptionList):
             return  # the app closed before there was anything to choose
+        if self._check is not None:
+            self.options.can_focus = False
+            self.query_one(Input).focus()
         values = [choice.value for choice in self._choices]
         self.options.highlighted = values.index(self._current) if self._current in values else 0
 
@@ -77,7 +83,10 @@ class ChooseScreen(ModalScreen[str | None]):
 
     @on(Input.Submitted)
     def take(self, event: Input.Submitted) -> None:
-        """Answer with what was typed, once it is understood."""
+        """Answer with what was typed, once it is understood; with nothing typed, what is lit up."""
+        if not event.value.strip() and self._choices:
+            self.options.action_select()
+            return
         try:
             if self._check is not None:
                 self._check(event.value)

@@ -64,6 +64,11 @@ class HeatMap(Widget, can_focus=True):
         & > .heatmap--dim { color: $text-muted; }
         & > .heatmap--cursor { text-style: bold; }
         &:focus > .heatmap--cursor { text-style: bold reverse; }
+        /* sixteen colours have no muted shades: a tone on itself could not be read */
+        &:ansi > .heatmap--good { background: ansi_default; }
+        &:ansi > .heatmap--warn { background: ansi_default; }
+        &:ansi > .heatmap--accent { background: ansi_default; }
+        &:ansi > .heatmap--bad { background: ansi_default; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -24,7 +24,7 @@ MARK_CELLS = 2
 CACHED_STRIPS = 1024
 
 
-class VirtualTable(ScrollView, can_focus=True):
+class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows ``rows`` under ``columns``, with a cursor that stays on its row."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
