@@ -112,19 +112,8 @@ def command_lines(commands: "Commands") -> list[str]:
 
 def command_notes(commands: "Commands") -> list[str]:
     """What is to be known before typing them: size, room, what was left out."""
-    said = list(commands.launch.notes)
-    download = commands.download
-    if download is not None:
-        size = units.file_size(download.size_bytes)
-        many = f"{len(download.files)} file{'s' if len(download.files) > 1 else ''}"
-        room = f", and {units.file_size(download.made_bytes)} made of it" * bool(
-            download.made_bytes
-        )
-        if download.free_bytes is not None:
-            fits = "the disk has room" if download.has_room else "the disk has NOT enough room"
-            room += f"; {fits} ({units.file_size(download.free_bytes)} free)"
-        said.insert(0, f"download: {many}, {size}{room}")
-    return said
+    first = [commands.download.account] if commands.download else []
+    return [*first, *commands.launch.notes]
 
 
 def engine_lines(word: "EngineWord") -> list[str]:

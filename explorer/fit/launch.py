@@ -111,7 +111,7 @@ def _llama_cpp(
         preparation = _conversion(published)
         where = ("-m", f"{own}-{published.quantization}.gguf")
         notes.append(
-            "This quantization is not published here: the commands make it, with llama.cpp's own tools."
+            "It is not published here as GGUF: the commands make it, with llama.cpp's own tools."
         )
         if published.quantization.startswith(_NEED_MATRIX):
             notes.append("It needs an importance matrix of the model: see llama-imatrix.")

@@ -139,6 +139,14 @@ class Repo:
     notes: tuple[str, ...] = ()
     """What a person should know of this answer, a sentence each: a list of files that is not complete."""
 
+    @property
+    def excerpt(self) -> bool:
+        """Whether a snapshot gave it, which holds weights and configuration alone.
+
+        What else the model has, a card or its license's text, is then not known.
+        """
+        return self.listing.provenance.startswith("snapshot of ")
+
 
 @dataclass(frozen=True, slots=True)
 class Transfer:

@@ -12,6 +12,7 @@ from explorer.hub.other_names import OLLAMA_PREFIX
 from explorer.hub.source import RepoFile
 from explorer.inspection.fitting import Subject
 from explorer.inspection.model import Model
+from explorer.units import file_size
 from explorer.weights.layout import FileGroup
 
 BESIDE = (
@@ -39,8 +40,26 @@ class Download:
     @property
     def has_room(self) -> bool | None:
         """Whether the disk holds it and what is made of it; None if its room is not known."""
-        needed = self.size_bytes + self.made_bytes
-        return None if self.free_bytes is None else self.free_bytes >= needed
+        return None if self.free_bytes is None else self.free_bytes >= self.needed_bytes
+
+    @property
+    def needed_bytes(self) -> int:
+        """The files, and what is made of them."""
+        return self.size_bytes + self.made_bytes
+
+    @property
+    def account(self) -> str:
+        """How much is fetched and made, and whether the disk has room for that: a sentence."""
+        files = f"{len(self.files)} file{'s' if len(self.files) > 1 else ''}"
+        said = f"Downloads {files}, {file_size(self.size_bytes)}"
+        if self.made_bytes:
+            said += f", and makes {file_size(self.made_bytes)} more of them"
+        if self.free_bytes is None:
+            return f"{said}; the room on the disk is not known."
+        room = f"{file_size(self.free_bytes)} free"
+        if self.has_room:
+            return f"{said}; the disk has room, {room}."
+        return f"{said}; the disk has NOT enough room: {file_size(self.needed_bytes)}, and {room}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+import pytest
 from textual.widgets import TabbedContent
 
 from explorer.errors import Unreachable
@@ -233,3 +234,18 @@ async def test_every_tab_fits_every_terminal() -> None:
                 await settled(pilot)
                 assert all(len(line) <= size[0] for line in lines(app))
         assert app.screen.query_one(TabbedContent).active == "card"
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("5", "the snapshot holds no license texts"),
+        ("6", "what the snapshot holds, more may be on the hub"),
+        ("7", "the snapshot holds no cards"),
+    ],
+)
+async def test_what_a_snapshot_leaves_out_is_not_said_to_be_missing(key: str, said: str) -> None:
+    async with running(session(model="Qwen/Qwen3-8B"), (120, 40)) as (app, pilot):
+        await pilot.press(key)
+        await settled(pilot)
+        assert said in shown(app)

@@ -26,7 +26,6 @@ from explorer.ui.composed import is_composed
 from explorer.ui.fit_text import headline
 from explorer.ui.text import content
 from explorer.ui.widgets.status import explain
-from explorer.units import file_size
 
 LONGEST = 4000
 """Characters of a command that are shown; what is copied is whole."""
@@ -157,12 +156,5 @@ def _line(command: Command) -> Content:
 
 def notes_of(commands: Commands) -> tuple[str, ...]:
     """Size and room on the disk, then what else is to be known before."""
-    download = commands.download
-    if download is None:
-        return commands.launch.notes
-    files = f"{len(download.files)} file{'s' if len(download.files) > 1 else ''}"
-    room = "the room on the disk is not known"
-    if download.free_bytes is not None:
-        held = "the disk has room" if download.has_room else "! the disk has NOT enough room"
-        room = f"{held}, {file_size(download.free_bytes)} free"
-    return (f"Downloads {files}, {file_size(download.size_bytes)}; {room}.", *commands.launch.notes)
+    first = (commands.download.account,) if commands.download else ()
+    return (*first, *commands.launch.notes)

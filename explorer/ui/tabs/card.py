@@ -92,7 +92,10 @@ class CardTab(Widget):
     @on(CardArrived)
     async def _show(self, message: CardArrived) -> None:
         self.note.display = not message.text
-        self.note.update(content("this model has no card"))
+        excerpt = self.model is not None and self.model.repo.excerpt
+        self.note.update(
+            content("the snapshot holds no cards" if excerpt else "this model has no card")
+        )
         await self.query_one(Markdown).update(message.text)
 
     @on(CardFailed)

@@ -95,6 +95,8 @@ class FilesTab(Widget):
             file.size_bytes for file in files if file.path in set(self.model.checkpoint.expected)
         )
         account = f"{len(files):,} files, {file_size(total)}; the model is {file_size(read)} of it"
+        if self.model.repo.excerpt:
+            account += "; what the snapshot holds, more may be on the hub"
         self.query_one("#files-account", Static).update(Content(account))
 
 

@@ -173,7 +173,8 @@ class LicenseTab(RelativesTab):
             return
         self.query_one(Answers).terms = shown.terms
         self.query_one(Facts).facts = tuple(facts(shown))
-        self.note.update(remarks(shown))
+        excerpt = self.model is not None and self.model.repo.excerpt
+        self.note.update(remarks(shown, excerpt=excerpt))
         self.text.update(license_text(shown.texts))
 
     def action_copy(self) -> None:
@@ -203,7 +204,7 @@ def facts(shown: Shown) -> list[Fact]:
         Fact("Use", whole.use_restrictions),
         Fact("Link", whole.link),
         Fact("Source", whole.source, "$foreground-muted"),
-        Fact("Read", whole.confidence, "$foreground-muted"),
+        Fact("Checked", whole.confidence, "$foreground-muted"),
         Fact("Caveat", whole.caveat, "$text-warning"),
     ]
     found += [Fact("Note", note, "$text-warning") for note in shown.terms.notes]
@@ -216,15 +217,18 @@ def _title(terms: Terms) -> str:
     return f"{terms.name} ({terms.title})"
 
 
-def remarks(shown: Shown) -> Content:
-    """What is under way, what went wrong, and what this is not."""
+def remarks(shown: Shown, *, excerpt: bool) -> Content:
+    """What is under way, what went wrong, and what this is not; an excerpt of a model has no texts."""
     lines = [Content("")]
     if shown.error is not None:
         lines.append(Content.assemble("the text cannot be read: ", explain(shown.error)))
     elif shown.busy:
         lines.append(Content.styled(f"… {shown.busy}", "$text-accent"))
     elif not shown.texts:
-        lines.append(Content.styled("no repository of its lineage carries a license text", _DIM))
+        none = "the snapshot holds no license texts"
+        if not excerpt:
+            none = "no repository of its lineage carries a license text"
+        lines.append(Content.styled(none, _DIM))
     if shown.note:
         lines.append(Content.styled(shown.note, _DIM))
     lines.append(Content.styled(NO_ADVICE, _DIM))
