@@ -12,6 +12,7 @@ from explorer.hub.source import Listing
 from explorer.ui.screens.model import ModelScreen
 from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.tabs.fit import FitTab
+from explorer.ui.widgets.status import Status
 from explorer.ui.widgets.table import VirtualTable
 from tests.ui.support import Shelf, lines, running, safetensors, session, settled, shown
 
@@ -212,7 +213,7 @@ async def test_malformed_weights_and_config_are_told() -> None:
     broken = {"config.json": b"[1", "model.safetensors": b"\xff" * 100}
     source = Shelf(files={"org/broken": broken})
     async with running(session(lambda: source, model="org/broken")) as (app, pilot):
-        assert lines(app)[-2].startswith("  ! ")
+        assert lines(app)[app.screen.query_one(Status).region.y].startswith("  ! ")
         for tab in "2345671":
             await pilot.press(tab)
             await settled(pilot)

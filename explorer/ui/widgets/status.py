@@ -1,4 +1,7 @@
-"""One line that says what the screen is doing, how old what it shows is, and what went wrong."""
+"""A line that says what the screen is doing, how old what it shows is, and what went wrong.
+
+An error takes as many lines as it needs, up to three: what to do about it stands at its end.
+"""
 
 from dataclasses import dataclass
 
@@ -29,10 +32,10 @@ class Status(Widget):
     """The line itself."""
 
     DEFAULT_CSS = """
-    Status { height: 1; width: 1fr; padding: 0 2; color: $text-muted; }
+    Status { height: auto; max-height: 3; width: 1fr; padding: 0 2; color: $text-muted; }
     """
 
-    state: reactive[State] = reactive(State)
+    state: reactive[State] = reactive(State, layout=True)
 
     def render(self) -> Content:
         """Error with its hint, else what is under way, then the rest."""
@@ -46,9 +49,11 @@ class Status(Widget):
             pieces.append(Content(safe_line(state.text)))
         if state.age_seconds >= FRESH_SECONDS:
             pieces.append(Content(f"as of {seconds(state.age_seconds)} ago"))
-        return (
-            Content("  ·  ").join(pieces).truncate(max(self.content_size.width, 1), ellipsis=True)
-        )
+        said = Content("  ·  ").join(pieces)
+        if state.error is not None:
+            return said
+        # a line even when there is nothing to say: the table above keeps its place
+        return (said or Content(" ")).truncate(max(self.content_size.width, 1), ellipsis=True)
 
 
 def explain(error: ExplorerError) -> Content:
