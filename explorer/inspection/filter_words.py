@@ -1,4 +1,4 @@
-"""Filters as words that a person types and edits, and as JSON; both say the same.
+"""Filters as words that a person types and edits.
 
     qwen author:Qwen params:7B..32B active:..4B context:>=32k license:commercial license:apache-2.0
     fits speed:>=20 format:gguf quant:Q4_K gated:no lang:de updated:>=2026-01-01 sort:likes
@@ -65,29 +65,6 @@ def format_filters(filters: Filters) -> str:
     said = (f"{key}:{value}" for key, value in _said(filters))
     short = {f"verdict:{verdict}": word for word, verdict in _SHORT.items()}
     return " ".join((*text, *(short.get(word, word) for word in said)))
-
-
-def filters_to_json(filters: Filters) -> dict[str, str | list[str]]:
-    """What is asked by key, values as they are typed; ``license`` is a list."""
-    found: dict[str, str | list[str]] = {"text": filters.text} if filters.text else {}
-    licenses = [value for key, value in _said(filters) if key == "license"]
-    found |= {key: value for key, value in _said(filters) if key != "license"}
-    return found | ({"license": licenses} if licenses else {})
-
-
-def filters_from_json(value: object, today: date | None = None) -> Filters:
-    """The filters of ``filters_to_json``. Raises UsageError for anything else."""
-    if not isinstance(value, Mapping):
-        raise UsageError("These are no filters", hint="a JSON object is expected")
-    filters = Filters()
-    for key, held in value.items():
-        for text in held if isinstance(held, list) else [held]:
-            if not isinstance(text, str) or len(text) > LONGEST:
-                raise UsageError(f"“{key}” is no filter that can be read")
-            named = str(key)
-            words = replace(filters, text=text)
-            filters = words if named == "text" else set_filter(filters, named, text, today)
-    return filters
 
 
 def parse_bounds(text: str) -> Bounds:

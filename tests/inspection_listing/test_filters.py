@@ -12,8 +12,6 @@ from explorer.fit.values import Scenario, Verdict
 from explorer.hardware.spec import parse_machine
 from explorer.hub.source import GgufSummary, Listing, Query
 from explorer.inspection.filter_words import (
-    filters_from_json,
-    filters_to_json,
     format_filters,
     parse_filters,
 )
@@ -74,7 +72,6 @@ def test_the_words_of_a_person() -> None:
         "instruct author:qwen params:7B..32B context:>=32k license:commercial fits gated:no "
         "lang:de updated:2026-08-25.. sort:likes"
     )
-    assert filters_to_json(filters)["params"] == "7B..32B"
 
 
 def test_what_the_hub_can_filter_is_asked_of_the_hub() -> None:
@@ -164,12 +161,6 @@ def test_what_cannot_be_read_is_said(words: str) -> None:
         parse_filters(words, TODAY)
 
 
-@pytest.mark.parametrize("value", [None, [], {"params": 7}, {"params": "x"}, {"nonsense": "1"}])
-def test_other_json_is_no_filters(value: object) -> None:
-    with pytest.raises(UsageError):
-        filters_from_json(value)
-
-
 names = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,8}", fullmatch=True)
 counts = st.none() | st.integers(0, 10**13)
 days = st.none() | st.dates(date(2000, 1, 1), date(2100, 1, 1))
@@ -200,9 +191,8 @@ filters_values = st.builds(
 
 
 @given(filters_values)
-def test_filters_come_back_from_their_words_and_from_json(filters: Filters) -> None:
+def test_filters_come_back_from_their_words(filters: Filters) -> None:
     assert parse_filters(format_filters(filters)) == filters
-    assert filters_from_json(filters_to_json(filters)) == filters
 
 
 @given(st.text(max_size=40) | st.text('params:.><="7Bfits lic', max_size=30))
