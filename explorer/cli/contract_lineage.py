@@ -38,9 +38,13 @@ def ancestry_json(tree: Ancestry) -> dict[str, Json]:
 
 
 def offspring_json(one: Offspring) -> dict[str, Json]:
-    """What was made of a model in one way; ``more`` if the hub lists more than was asked for."""
+    """What was made of a model in one way; ``total`` as the hub counts it, or null.
+
+    ``more`` if the hub lists more than was asked for.
+    """
     return {
         "relation": one.branch.relation.value,
+        "total": one.branch.total,
         "more": one.branch.more,
         "error": str(one.branch.error) if one.branch.error else None,
         "models": [

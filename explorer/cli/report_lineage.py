@@ -61,9 +61,9 @@ def _above(tree: Ancestry, depth: int) -> Iterator[tuple[str, ...]]:
 
 def _below(below: tuple[Offspring, ...], depth: int) -> Iterator[tuple[str, ...]]:
     for one in below:
-        count = f"{len(one.branch.kin)}{', more on the hub' if one.branch.more else ''}"
+        listed = one.branch.account.replace("+", ", more on the hub")
         failed = f": {one.branch.error}" if one.branch.error else ""
-        heading = f"{_INDENT * depth}↓ {PLURALS[one.branch.relation]} ({count}){failed}"
+        heading = f"{_INDENT * depth}↓ {PLURALS[one.branch.relation]} ({listed}){failed}"
         yield (heading, *[""] * 7)
         for kin in one.branch.kin:
             yield _kin_cells(kin, _INDENT * (depth + 2))

@@ -33,10 +33,13 @@ def terminal_width() -> int:
 def lines(
     columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int | None = None
 ) -> list[str]:
-    """A heading and one line a row. ``width`` 0 never cuts; None asks the terminal."""
+    """A heading and one line a row. ``width`` 0 never cuts; None asks the terminal.
+
+    A row that has its first cell alone goes over the columns that it leaves empty.
+    """
     cells = [[safe_line(cell) for cell in row] for row in rows]
     widths = [
-        max([len(column.title), *(len(row[i]) for row in cells)])
+        max([len(column.title), *(len(row[i]) for row in cells if not _is_heading(row))])
         for i, column in enumerate(columns)
     ]
     room = terminal_width() if width is None else width
@@ -73,11 +76,17 @@ def _cut(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[in
     return cut
 
 
+def _is_heading(row: Sequence[str]) -> bool:
+    return len(row) > 1 and not any(row[1:])
+
+
 def _across(widths: Sequence[int]) -> int:
     return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
 def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[str]) -> str:
+    if _is_heading(row):
+        return row[0][: _across(widths)]
     parts = []
     for column, width, cell in zip(columns, widths, row, strict=True):
         text = cell if len(cell) <= width else cell[: width - 1] + "…"

@@ -14,7 +14,7 @@ from explorer.hub.listings import read_listing, read_siblings, read_tree
 from explorer.hub.names import DEFAULT_ENDPOINT, endpoint_from_environment
 from explorer.hub.remote import Remote
 from explorer.hub.sharded import read_sharded
-from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Sort
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Sort, page_of
 from explorer.spans import Reading, T
 
 EXPANDED = (
@@ -49,6 +49,8 @@ _ROW_DETAILS: tuple[Params, ...] = (
     tuple(("expand", name) for name in EXPANDED[:-1]),
     (("full", "true"), ("cardData", "true"), ("config", "true")),
 )
+_MODEL_DETAILS: Params = (*_ROW_DETAILS[0], ("expand", "childrenModelCount"))
+"""What was made of a model is counted where one is asked for, and refused in listings."""
 
 
 class HuggingFace(Remote):
@@ -122,6 +124,23 @@ class HuggingFace(Remote):
         finally:
             self._configs_in_flight -= 1
         return answer.body.decode(errors="replace")
+
+    async def listed(self, model_id: str) -> Page:
+        """A model's row in one small request; from its look-up where the hub knows some property no more."""
+        subject = self._subject(ModelRef(model_id))
+        url = f"{self.endpoint}/api/models/{quote(model_id)}"
+        try:
+            item, _ = await self._client.get_json(
+                url, subject, _MODEL_DETAILS, limit=_LARGEST_LISTING
+            )
+        except Unreachable as refusal:
+            if "status 400" not in refusal.detail:
+                raise
+            return page_of(await self.repo(ModelRef(model_id)))
+        listing = read_listing(item)
+        if listing is None:
+            raise unreachable(subject, "its answer is not a model")
+        return Page((listing,), more=False)
 
     async def repo(self, ref: ModelRef) -> Repo:
         """Look up a model in one request; one more a thousand files if the answer has no sizes."""

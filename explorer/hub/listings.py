@@ -56,6 +56,7 @@ def read_listing(item: object) -> Listing | None:
         languages=texts_of(card.get("language")),
         base_models=bases,
         base_relation=relation,
+        derived=_counts(item.get("childrenModelCount")),
     )
 
 
@@ -98,13 +99,18 @@ def _file(item: Mapping[str, Any], path: object, blob: object) -> RepoFile | Non
 
 
 def _parameters(safetensors: Mapping[str, Any]) -> tuple[int | None, dict[str, int]]:
-    counts = {
-        name: count
-        for dtype, value in list(mapping_of(safetensors.get("parameters")).items())[:MOST_ITEMS]
-        if (name := text_of(dtype)) is not None and (count := count_of(value)) is not None
-    }
+    counts = _counts(safetensors.get("parameters"))
     total = count_of(safetensors.get("total"))
     return (sum(counts.values()) if total is None and counts else total), counts
+
+
+def _counts(value: object) -> dict[str, int]:
+    """Counts by name, as far as they are that."""
+    return {
+        text: count
+        for name, number in list(mapping_of(value).items())[:MOST_ITEMS]
+        if (text := text_of(name)) is not None and (count := count_of(number)) is not None
+    }
 
 
 def _gguf(value: object) -> GgufSummary | None:

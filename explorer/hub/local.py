@@ -13,7 +13,7 @@ from explorer.errors import FileNotFound, HeaderError, HubError
 from explorer.hub.huggingface import LARGEST_TEXT
 from explorer.hub.ranges import LARGEST_STEP
 from explorer.hub.shelves import LocalModel, find_models, is_weight, open_model
-from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Transfer
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Transfer, page_of
 from explorer.spans import Reading, Span, T, drive
 
 _PAGE_ROWS = 50
@@ -69,6 +69,10 @@ class Local:
         model = await asyncio.to_thread(self._model, ModelRef(listing.id))
         place = model.places.get("config.json")
         return None if place is None else await asyncio.to_thread(_read_text, place)
+
+    async def listed(self, model_id: str) -> Page:
+        """A model's row, from its look-up."""
+        return page_of(await self.repo(ModelRef(model_id)))
 
     async def repo(self, ref: ModelRef) -> Repo:
         """The model at a path and its files; for one shard, all the shards of its model."""

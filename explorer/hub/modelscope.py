@@ -121,6 +121,12 @@ class ModelScope(Remote):
             return None
         return answer.body.decode(errors="replace")
 
+    async def listed(self, model_id: str) -> Page:
+        """A model's row in one request."""
+        subject = Subject(model_id, None, "", self.endpoint)
+        listing = await self._information(ModelRef(model_id), subject)
+        return Page((listing,), more=False)
+
     async def repo(self, ref: ModelRef) -> Repo:
         """Look up a model and its files in two requests, and one more for each folder of a large one."""
         if ref.id.count("/") != 1:

@@ -21,7 +21,7 @@ from explorer.hub.other_names import (
     parse_ollama,
 )
 from explorer.hub.remote import Remote
-from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile
+from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, page_of
 from explorer.spans import Reading, Span, T
 
 LARGEST_MANIFEST = 4 << 20
@@ -72,6 +72,10 @@ class OllamaRegistry(Remote):
         """None: an Ollama model has no config.json, its GGUF file says all."""
         del listing  # the protocol's, and of no use here
         return None
+
+    async def listed(self, model_id: str) -> Page:
+        """A model's row, from its look-up."""
+        return page_of(await self.repo(ModelRef(model_id)))
 
     async def repo(self, ref: ModelRef) -> Repo:
         """The model's layers as files: the manifest is asked for, its configuration and its license.

@@ -36,6 +36,10 @@ class Recording(Over):
         """config.json of a listed model, which is not kept."""
         return await self._source.config(listing)
 
+    async def listed(self, model_id: str) -> Page:
+        """A model's row, which is not kept."""
+        return await self._source.listed(model_id)
+
     async def repo(self, ref: ModelRef) -> Repo:
         """Look up a model, which is not kept."""
         return await self._source.repo(ref)

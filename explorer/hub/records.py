@@ -15,6 +15,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "id": (str,),
     "config": (dict,),
     "parameters_by_dtype": (dict,),
+    "derived": (dict,),
     "trending": (int, float, NoneType),
     "hub": (str,),
     "provenance": (str,),

@@ -108,15 +108,21 @@ class Snapshot:
             return None
         return contents.texts(listing.id).texts.get("config.json")
 
+    async def listed(self, model_id: str) -> Page:
+        """A model's row, whether its files are here or not. Raises ModelNotFound."""
+        rows = await asyncio.to_thread(self._opened)
+        row = rows.row(model_id)
+        if row is None:
+            raise _missing(rows, model_id)
+        return Page((rows.listing(row),), more=False, age_seconds=self._age_seconds())
+
     async def repo(self, ref: ModelRef) -> Repo:
         """A model with its files. Raises ModelNotFound for one that is not here, or only listed."""
         rows = await asyncio.to_thread(self._opened)
         row = rows.row(ref.id)
         title = f"snapshot of {rows.contents.date}"
         if row is None:
-            near = ", ".join(rows.near(ref.id))
-            hint = f"did you mean {near}? Otherwise {_ONLINE}" if near else _ONLINE
-            raise ModelNotFound(f"{ref.id} is not in the {title}", hint=hint)
+            raise _missing(rows, ref.id)
         if row.id not in rows.contents.places:
             origin = rows.contents.origin
             why = origin.left_out.get(row.id, "") if origin else ""
@@ -236,6 +242,12 @@ class Snapshot:
             while len(self._layouts) > _LAID_OUT:
                 del self._layouts[next(iter(self._layouts))]
             return layout
+
+
+def _missing(rows: Rows, model_id: str) -> ModelNotFound:
+    near = ", ".join(rows.near(model_id))
+    hint = f"did you mean {near}? Otherwise {_ONLINE}" if near else _ONLINE
+    return ModelNotFound(f"{model_id} is not in the snapshot of {rows.contents.date}", hint=hint)
 
 
 _ONLINE = "look it up on the hub when there is a network"

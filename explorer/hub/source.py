@@ -92,6 +92,8 @@ class Listing:
     base_models: tuple[str, ...] = ()
     base_relation: str | None = None
     """``quantized``, ``finetune``, ``adapter`` or ``merge``."""
+    derived: Mapping[str, int] = field(default_factory=dict)
+    """How many models were made of it, by ``base_relation``; empty where nobody counted them."""
     size_bytes: int | None = None
     """What the model takes on disk, for one that lies there."""
     hub: str = ""
@@ -159,6 +161,11 @@ class Transfer:
     """Answers that came from the store and cost no request."""
 
 
+def page_of(repo: Repo) -> Page:
+    """A model that was looked up as a page of its row alone."""
+    return Page((repo.listing,), more=False, age_seconds=repo.age_seconds)
+
+
 class Source(Protocol):
     """A place that lists models and gives the bytes of their files, never a whole weight file.
 
@@ -189,6 +196,13 @@ class Source(Protocol):
 
         Meant to be asked in the background for many rows: it may raise RateLimited while there is still
         room in the hub's limits, which is kept for what a person asks for.
+        """
+        ...
+
+    async def listed(self, model_id: str) -> Page:
+        """One model as it would be listed, with what was made of it counted: a page of that row alone.
+
+        No files are looked up, where the source can do without.
         """
         ...
 

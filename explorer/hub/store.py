@@ -64,8 +64,8 @@ class Share(NamedTuple):
     """What the store keeps of one kind."""
 
     kind: str
-    """Of an answer the third part of its key: ``page``, ``repo``, ``config``, ``text``, ``headers``;
-    ``ranges`` for bytes of weight files."""
+    """Of an answer the third part of its key: ``page``, ``listed``, ``repo``, ``config``, ``text``,
+    ``headers``; ``ranges`` for bytes of weight files."""
     entries: int = 0
     size_bytes: int = 0
     """As stored."""

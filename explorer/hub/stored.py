@@ -100,6 +100,23 @@ class Stored(Over):
         self._store.put_answer(key, (text or "").encode())
         return text
 
+    async def listed(self, model_id: str) -> Page:
+        """A model's row: free while fresh, and as it was when the source cannot be reached."""
+        key = self._key("listed", model_id)
+        known = self._stored_page(key)
+        if known and known.age_seconds <= self._fresh_seconds:
+            self._cached += 1
+            return known
+        try:
+            page = await self._source.listed(model_id)
+        except _NO_ANSWER:
+            if known is None:
+                raise
+            self._cached += 1
+            return known
+        self._store.put_answer(key, encode_page(page))
+        return page
+
     async def repo(self, ref: ModelRef) -> Repo:
         """Look up a model: free while fresh, and as it was when the source cannot be reached."""
         key = self._key("repo", ref.id, ref.revision)
@@ -203,7 +220,10 @@ class Stored(Over):
             old = self._page(query, place) if old.more else None
 
     def _page(self, query: Query, place: "_Place") -> Page | None:
-        answer = self._store.get_answer(self._page_key(query, place))
+        return self._stored_page(self._page_key(query, place))
+
+    def _stored_page(self, key: str) -> Page | None:
+        answer = self._store.get_answer(key)
         if answer is None:
             return None
         return decode_page(answer.body, max(self._clock() - answer.stored, 0.0))

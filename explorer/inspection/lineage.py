@@ -68,10 +68,23 @@ class Branch:
     parent: str
     relation: Relation
     kin: tuple[Kin, ...] = ()
+    total: int | None = None
+    """How many there are, as the hub counts them; None where nobody did."""
+    begun: bool = False
+    """At least one page of it was listed."""
     more: bool = True
     """More may follow."""
     error: ExplorerError | None = None
     """Why the latest page could not be had."""
+
+    @property
+    def account(self) -> str:
+        """``10 of 328`` listed; before any is, ``328``; ``10+`` where nobody counted them."""
+        listed = f"{len(self.kin):,}"
+        if self.total is None or self.total < len(self.kin):
+            return listed + ("+" if self.more else "")
+        known = self.begun and self.total > len(self.kin)
+        return f"{listed} of {self.total:,}" if known else f"{self.total:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +102,7 @@ class Lineage:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._known: dict[str, Kin] = {}
+        self._counts: dict[str, Mapping[str, int]] = {}
         self._branches: dict[tuple[str, Relation], Branch] = {}
         self._pages: dict[tuple[str, Relation], AsyncIterator[Page]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
@@ -126,11 +140,26 @@ class Lineage:
             wave = [base for one in found for base in one.step.bases]
         return self._tree(kin, depth, [])
 
+    async def branches(self, parent: str) -> tuple[Branch, ...]:
+        """The ways in which models were made of one, counted in one request and not listed.
+
+        Where the count cannot be had, nothing is said of it: listing them tells why.
+        """
+        async with self._asking.setdefault(f"count {parent}", asyncio.Lock()):
+            if parent not in self._counts:
+                try:
+                    page = await self._source.listed(parent)
+                except ExplorerError:
+                    page = Page((), more=False)
+                self._counts[parent] = page.rows[0].derived if page.rows else {}
+        return tuple(self._known_branch(parent, relation) for relation in Relation)
+
     async def branch(self, parent: str, relation: Relation) -> Branch:
         """What was made of a model in one way: what was listed before, or the first page."""
         key = (parent, relation)
         async with self._asking.setdefault(derived_tag(*key), asyncio.Lock()):
-            return self._branches.get(key) or await self.grow(Branch(*key))
+            known = self._known_branch(*key)
+            return known if known.begun else await self.grow(known)
 
     async def grow(self, branch: Branch) -> Branch:
         """A branch with another page. One that cannot be had leaves the branch with the error."""
@@ -144,7 +173,7 @@ class Lineage:
                 page = await self._next_page(key)
                 new = [row for row in page.rows if row.id not in shown]
                 kin = tuple(_listed(row) for row in new if derives_from(row, *key))
-                grown = replace(grown, kin=grown.kin + kin, more=page.more, error=None)
+                grown = replace(grown, kin=grown.kin + kin, begun=True, more=page.more, error=None)
                 if kin or not page.more:
                     break
         except ExplorerError as error:
@@ -172,7 +201,8 @@ class Lineage:
         """
         if len(self._branches) + len(Relation) > MOST_BRANCHES:
             return ()
-        begun = await asyncio.gather(*(self.branch(parent, kind) for kind in Relation))
+        counted = await self.branches(parent)
+        begun = await asyncio.gather(*(self.branch(parent, one.relation) for one in counted))
         found: list[Offspring] = []
         for branch in [await self.grow_to(one, wanted) for one in begun]:
             more = branch.more or len(branch.kin) > wanted
@@ -192,6 +222,12 @@ class Lineage:
         for pages in begun.values():
             if isinstance(pages, AsyncGenerator):
                 await pages.aclose()
+
+    def _known_branch(self, parent: str, relation: Relation) -> Branch:
+        """As far as it was listed; one that is known to be empty is at its end."""
+        total = self._counts.get(parent, {}).get(relation.value)
+        empty = Branch(parent, relation, total=total, begun=total == 0, more=total != 0)
+        return self._branches.get((parent, relation)) or empty
 
     async def _next_page(self, key: tuple[str, Relation]) -> Page:
         """The next page of a listing; of one that was broken off, the first again."""

@@ -59,6 +59,12 @@ class Grown:
             self, branches={**self.branches, key: branch}, busy=self.busy.difference({key})
         )
 
+    def with_counted(self, branches: tuple[Branch, ...]) -> "Grown":
+        """With the numbers of what was made of a model, where it has not been listed yet."""
+        keys = {(branch.parent, branch.relation): branch for branch in branches}
+        empty = {key for key, branch in keys.items() if branch.begun}
+        return replace(self, branches={**keys, **self.branches}, busy=self.busy.difference(empty))
+
     def waiting_for(self, key: BranchKey) -> "Grown":
         """A branch was asked for."""
         return replace(self, busy=self.busy | {key})
@@ -138,6 +144,8 @@ def _branches(grown: Grown, above: Path, parent: str, depth: int) -> Iterator[Li
         shown = branch.kin if path in grown.unfolded else branch.kin[:FIRST]
         for kin in shown:
             yield from _kin(grown, path, kin, depth + 1)
+        if key in grown.busy and not branch.kin:
+            continue  # its heading says so
         if branch.more or branch.error is not None or len(shown) < len(branch.kin):
             text = "asking …" if key in grown.busy else "… enter shows more"
             yield Line((*path, "+"), depth + 1, "more", branch=key, text=text)
@@ -158,8 +166,9 @@ def _state(branch: Branch | None, *, busy: bool) -> str:
         return ""
     if branch.error is not None:
         return f"! {branch.error.title}"
-    number = f"{len(branch.kin):,}{'+' if branch.more else ''}"
-    return number if branch.kin else "none listed"
+    if not branch.begun and branch.total is None:
+        return ""
+    return branch.account if branch.kin or branch.total else "none listed"
 
 
 class LineageRows:

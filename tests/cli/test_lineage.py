@@ -50,6 +50,7 @@ def test_lineage_goes_up_and_down(capsys: pytest.CaptureFixture[str]) -> None:
     assert base["fit"]["verdict"] == "fits"
     derived = {one["relation"]: [kin["id"] for kin in one["models"]] for one in shown["derived"]}
     assert derived == {"finetune": ["me/Chat-8B-tuned"], "merge": ["me/Merged-8B"]}
+    assert [one["total"] for one in shown["derived"]] == [1, 1]
 
 
 def test_lineage_in_one_direction_and_to_a_depth(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,6 +70,8 @@ def test_lineage_as_a_tree_of_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert out[2].startswith(f"  ↑ {ORIGINAL}")
     assert "  ↓ finetunes (1)" in out
     assert any(line.startswith("      me/Chat-8B-tuned") for line in out)
+    assert run("lineage", ORIGINAL, "--down", "--limit", "2", *MACHINE) == 0
+    assert "  ↓ quantizations (2 of 3)" in capsys.readouterr().out.splitlines()
 
 
 def test_variants_put_the_best_on_top_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:

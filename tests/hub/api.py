@@ -76,7 +76,7 @@ class ModelsApi:
             return refusal(404, f"Invalid rev id: {revision}", "RevisionNotFound")
         commit, files = tree
         if verb in {"", "revision"}:
-            return model_json(repo, request, commit, files)
+            return model_json(repo, request, commit, files, self._catalog.visible(request))
         if verb == "tree":
             return _tree(request, files, "/".join(rest[1:]).strip("/"), self._endpoint())
         if verb == "paths-info" and request.method == "POST":

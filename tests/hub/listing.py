@@ -44,10 +44,11 @@ EXPANDABLE = frozenset(
         "gguf",
         "resourceGroup",
         "xetEnabled",
-        "childrenModelCount",
-        "usedStorage",
     }
 )
+"""What rows of a listing may be expanded by."""
+ABOUT_ONE = EXPANDABLE | {"childrenModelCount", "usedStorage"}
+"""What the answer about one model may be, which huggingface_hub's pull request 3182 tells apart."""
 _DEFAULT_ROW = [
     "likes",
     "trendingScore",
@@ -85,7 +86,7 @@ class ListingPages:
             return refusal(400, f'Invalid sort parameter: "{order}"')
         keys = _row_keys(query)
         if unknown := sorted(set(keys) - EXPANDABLE):
-            return _bad_expand(unknown)
+            return _bad_expand(unknown, EXPANDABLE)
         limit = query.get("limit", [str(PAGE)])[0]
         start = _cursor_offset(query)
         if not limit.isdigit() or start is None:
@@ -148,13 +149,24 @@ def _in_range(repo: HubRepo, wanted: str) -> bool:
     return True
 
 
-def model_json(repo: HubRepo, request: Request, commit: str, files: Iterable[HubFile]) -> Answer:
-    """``GET /api/models/{id}``: the whole of it, or only what ``expand`` names."""
+def model_json(
+    repo: HubRepo,
+    request: Request,
+    commit: str,
+    files: Iterable[HubFile],
+    visible: Iterable[HubRepo],
+) -> Answer:
+    """``GET /api/models/{id}``: the whole of it, or only what ``expand`` names.
+
+    ``visible`` are the models that are counted as made of it.
+    """
     query = request.query
     keys = query.get("expand") or _INFO
-    if unknown := sorted(set(keys) - EXPANDABLE):
-        return _bad_expand(unknown)
+    if unknown := sorted(set(keys) - ABOUT_ONE):
+        return _bad_expand(unknown, ABOUT_ONE)
     value = _row(repo, keys)
+    if "childrenModelCount" in keys:
+        value["childrenModelCount"] = _children(repo, visible)
     if "sha" in value:
         value["sha"] = commit
     if "siblings" in value:
@@ -190,6 +202,16 @@ def _sibling(file: HubFile, *, blobs: bool) -> dict[str, Any]:
         if file.lfs:
             named["lfs"] = lfs_json(file, "sha256")
     return named
+
+
+def _children(repo: HubRepo, visible: Iterable[HubRepo]) -> dict[str, int]:
+    """Models by relation, as dated answers of the hub have it: ``{"adapter": 716, "merge": 19, ...}``."""
+    counts = dict.fromkeys(("adapter", "merge", "quantized", "finetune"), 0)
+    for other in visible:
+        made_of = _base_models(other)
+        if made_of and repo.id in {base["id"] for base in made_of["models"]}:
+            counts[made_of["relation"]] += 1
+    return counts
 
 
 def _base_models(repo: HubRepo) -> dict[str, Any] | None:
@@ -234,8 +256,8 @@ def _row_keys(query: dict[str, list[str]]) -> list[str]:
     return keys
 
 
-def _bad_expand(unknown: list[str]) -> Answer:
-    allowed = ", ".join(sorted(EXPANDABLE))
+def _bad_expand(unknown: list[str], known: frozenset[str]) -> Answer:
+    allowed = ", ".join(sorted(known))
     return refusal(400, f"Invalid expand: {', '.join(unknown)}. Expected one of: {allowed}")
 
 

@@ -160,7 +160,7 @@ async def test_the_snapshot_tells_the_gguf_repositories_and_says_that_it_knows_n
     assert branch.kin
     assert all("gguf" in one.id.lower() for one in branch.kin)
     assert await lineage.branch(kin.id, Relation.MERGE) == Branch(
-        kin.id, Relation.MERGE, more=False
+        kin.id, Relation.MERGE, begun=True, more=False
     )
     up = await lineage.ancestry(await lineage.kin(branch.kin[0].id))
     assert names(up)[-1] == (1, "Qwen/Qwen3-8B")
@@ -179,9 +179,40 @@ async def test_several_generations_down(hub: HubServer) -> None:
         [tuned, merged] = finetunes.next["lab/Chat-8B"]
         assert [kin.id for kin in tuned.branch.kin] == ["me/Chat-8B-tuned"]
         assert [kin.id for kin in merged.branch.kin] == ["me/Merged-8B"]
-        assert hub.traffic.requests() == 3 * len(Relation), (
-            "of the original, its finetune, the merge"
-        )
+        assert hub.traffic.requests(kind="info") == 3, "counts: the original, its finetune, merge"
+        assert hub.traffic.requests(kind="list") == 4 + 2, "kinds that have none are not listed"
+
+
+async def test_what_was_made_of_a_model_is_counted_in_one_request_and_not_listed(
+    hub: HubServer,
+) -> None:
+    async with walking(hub) as lineage:
+        counted = await lineage.branches(ORIGINAL)
+        assert {one.relation: (one.total, one.begun) for one in counted} == {
+            Relation.FINETUNE: (1, False),
+            Relation.ADAPTER: (1, False),
+            Relation.MERGE: (1, False),
+            Relation.QUANTIZED: (130, False),
+        }
+        assert hub.traffic.requests() == 1
+        assert [one.account for one in counted] == ["1", "1", "1", "130"]
+        assert await lineage.branches(ORIGINAL) == counted
+        quantized = await lineage.branch(ORIGINAL, Relation.QUANTIZED)
+        assert quantized.account == "50 of 130"
+        none = (await lineage.branches("me/Adapter-8B"))[0]
+        assert (none.total, none.more) == (0, False)
+        before = hub.traffic.requests()
+        assert not (await lineage.branch("me/Adapter-8B", Relation.FINETUNE)).kin
+        assert hub.traffic.requests() == before, "a kind that has none is not listed"
+
+
+async def test_a_hub_that_does_not_count_is_listed_as_ever(hub: HubServer) -> None:
+    hub.inject(Fault(kind="info", status=400))
+    async with walking(hub) as lineage:
+        assert {one.total for one in await lineage.branches(ORIGINAL)} == {None}
+        merges = await lineage.branch(ORIGINAL, Relation.MERGE)
+        assert [kin.id for kin in merges.kin] == ["me/Merged-8B"]
+        assert merges.account == "1"
 
 
 async def test_a_model_that_is_not_there_is_an_error_where_one_begins(hub: HubServer) -> None:

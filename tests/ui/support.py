@@ -193,6 +193,14 @@ class Shelf:
         data = self.files.get(listing.id, {}).get("config.json")
         return None if data is None else data.decode()
 
+    async def listed(self, model_id: str) -> Page:
+        if self.error is not None:
+            raise self.error
+        rows = tuple(row for row in self.listings if row.id == model_id)
+        if not rows:
+            raise ModelNotFound(f"{model_id} is not on the shelf", hint="check the spelling")
+        return Page(rows, more=False)
+
     async def repo(self, ref: ModelRef) -> Repo:
         if self.error is not None:
             raise self.error

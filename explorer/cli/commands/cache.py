@@ -13,6 +13,7 @@ from explorer.hub.store import Share, Store
 NAMES = {
     "page": "pages of listings",
     "repo": "models looked up",
+    "listed": "rows of single models",
     "config": "config.json",
     "text": "small files",
     "headers": "headers of sharded models",

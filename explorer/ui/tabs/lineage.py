@@ -86,6 +86,12 @@ class LineageTab(JudgedRelativesTab):
 
         branch: Branch
 
+    @dataclass
+    class Counted(Message):
+        """How many models were made of one, by kind."""
+
+        branches: tuple[Branch, ...]
+
     def __init__(self) -> None:
         super().__init__()
         self._asked = False
@@ -116,8 +122,7 @@ class LineageTab(JudgedRelativesTab):
         )
         self.table.cursor = self.table.rows.find((kin.id,)) or 0
         self._climb(lineage, kin)
-        for relation in Relation:
-            self._list(lineage, Branch(kin.id, relation))
+        self._count(lineage, kin.id)
 
     @work(group="lineage", exit_on_error=False)
     async def _climb(self, lineage: Lineage, kin: Kin) -> None:
@@ -129,11 +134,15 @@ class LineageTab(JudgedRelativesTab):
         self.post_message(self.Climbed(tree))
 
     @work(group="lineage", exit_on_error=False)
+    async def _count(self, lineage: Lineage, parent: str) -> None:
+        """How many were made of a model, before any is listed."""
+        self.post_message(self.Counted(await lineage.branches(parent)))
+
+    @work(group="lineage", exit_on_error=False)
     async def _list(self, lineage: Lineage, branch: Branch) -> None:
         """Another page of a branch, judged in a thread."""
-        begun = bool(branch.kin)
         grown = await (
-            lineage.grow(branch) if begun else lineage.branch(branch.parent, branch.relation)
+            lineage.grow(branch) if branch.begun else lineage.branch(branch.parent, branch.relation)
         )
         machine = self.machine
         if machine is not None:
@@ -157,6 +166,16 @@ class LineageTab(JudgedRelativesTab):
     def _take_tree(self, message: Climbed) -> None:
         if self.grown is not None:
             self.grown = replace(self.grown, tree=message.tree, climbing=False)
+
+    @on(Counted)
+    def _take_count(self, message: Counted) -> None:
+        """Show the numbers, and list the kinds that are open."""
+        if self.grown is None or self.lineage is None:
+            return
+        self.grown = self.grown.with_counted(message.branches)
+        for branch in message.branches:
+            if (branch.parent, branch.relation) in self.grown.busy:
+                self._list(self.lineage, branch)
 
     @on(BranchGrown)
     def _take_branch(self, message: BranchGrown) -> None:
@@ -221,8 +240,10 @@ class LineageTab(JudgedRelativesTab):
             return
         self.grown = self.grown.toggled(line.path, opened=opened)
         key = line.branch
-        if opened and key is not None and key not in self.grown.branches:
+        if opened and key is not None and not self._branch(key).begun:
             self._more(key)
+        if opened and line.kind == "kin" and line.kin is not None and self.lineage is not None:
+            self._count(self.lineage, line.kin.id)
 
     def _unfold(self, line: Line) -> None:
         """Show all that is listed of a kind, and when that shows already ask for more."""
@@ -238,13 +259,21 @@ class LineageTab(JudgedRelativesTab):
         """Ask for a page of a branch, unless it is on its way."""
         if self.grown is None or self.lineage is None or key in self.grown.busy:
             return
-        branch = self.grown.branches.get(key) or Branch(*key)
+        branch = self._branch(key)
         self.grown = self.grown.waiting_for(key)
         self._list(self.lineage, branch)
+
+    def _branch(self, key: BranchKey) -> Branch:
+        known = self.grown.branches.get(key) if self.grown is not None else None
+        return known or Branch(*key)
 
 
 def _account(grown: Grown) -> str:
     own = grown.tree.kin.id
-    listed = sum(len(one.kin) for (parent, _), one in grown.branches.items() if parent == own)
-    more = any(one.more for (parent, _), one in grown.branches.items() if parent == own)
-    return f"{listed:,}{'+' if more else ''} listed that were made of it, the most downloaded first"
+    branches = [one for (parent, _), one in grown.branches.items() if parent == own]
+    listed = f"{sum(len(one.kin) for one in branches):,}"
+    if any(one.total is None for one in branches):
+        listed += "+" if any(one.more for one in branches) else ""
+    else:
+        listed += f" of {sum(one.total or 0 for one in branches):,}"
+    return f"{listed} listed that were made of it, the most downloaded first"
