@@ -1,7 +1,9 @@
 """What the program remembers for a person: one small TOML file, meant to be read and edited by hand.
 
     filters = "params:7B..32B fits sort:likes"
+    machine = "2x RTX 3090, 128 GB"
     marked = ["Qwen/Qwen3-8B"]
+    watched = ["Qwen/Qwen3-8B"]
 
     [searches]
     "small and german" = "params:1B..8B lang:de"
@@ -17,13 +19,15 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_config_dir
 
 MOST_RECENT = 50
+MOST_MACHINES = 20
 MOST_ENTRIES = 2_000
 """Of marks, watched models and searches; further ones are left alone and not read."""
 LARGEST = 1 << 20
@@ -36,13 +40,27 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A watched model as it was when a person last looked at it; None for what was not known then."""
+
+    at: datetime
+    commit: str | None = None
+    updated: datetime | None = None
+    downloads: int | None = None
+    quantizations: int | None = None
+    """Models that were quantized from it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """Everything that is remembered. Filters and searches are words as a person types them."""
 
     filters: str = ""
     """Of the listing that was open last, with its order."""
     machine: str = ""
-    """The spec of a machine to judge for; empty for the one at hand."""
+    """The spec of the machine that was chosen last; empty for the one at hand."""
+    machines: tuple[str, ...] = ()
+    """Specs of machines that were described, the latest first."""
     context_tokens: int | None = None
     theme: str = ""
     marked: tuple[str, ...] = ()
@@ -51,6 +69,8 @@ class Remembered:
     """Models that were opened, the latest first."""
     searches: Mapping[str, str] = field(default_factory=dict)
     """Saved searches: words by name."""
+    seen: Mapping[str, Seen] = field(default_factory=dict)
+    """Of watched models: what they were like when they were last looked at."""
 
     def mark(self, model: str, *, on: bool = True) -> "Remembered":
         """A model marked, or no longer."""
@@ -58,7 +78,25 @@ class Remembered:
 
     def watch(self, model: str, *, on: bool = True) -> "Remembered":
         """A model on the watch list, or no longer."""
-        return replace(self, watched=_with(self.watched, model, on=on))
+        seen = {name: kept for name, kept in self.seen.items() if on or name != model}
+        return replace(self, watched=_with(self.watched, model, on=on), seen=seen)
+
+    def look(self, model: str, seen: Seen) -> "Remembered":
+        """A model was looked at, which counts if it is watched; what was not seen stays as it was."""
+        if model not in self.watched:
+            return self
+        known = {name: value for name, value in asdict(seen).items() if value is not None}
+        before = self.seen.get(model, seen)
+        return replace(self, seen={**self.seen, model: replace(before, **known)})
+
+    def choose(self, spec: str, *, described: bool = False) -> "Remembered":
+        """A machine to judge for from now on, empty for the one at hand; a described one is kept."""
+        machines = (spec, *_with(self.machines, spec, on=False)) if described else self.machines
+        return replace(self, machine=spec, machines=machines[:MOST_MACHINES])
+
+    def forget_machine(self, spec: str) -> "Remembered":
+        """A description is no longer kept."""
+        return replace(self, machines=_with(self.machines, spec, on=False))
 
     def open(self, model: str) -> "Remembered":
         """A model was opened."""
@@ -186,21 +224,29 @@ class UserFile:
             _LOG.warning(sentence)
 
 
-def _merge(table: Any, value: Mapping[str, str]) -> None:
+def _merge(table: Any, value: Mapping[str, str | Seen]) -> None:
     """Make a table of the file hold these entries; those that stay keep their place and comments."""
+    import tomlkit
+
     for key in [key for key in table if key not in value]:
         del table[key]
-    for key, words in value.items():
-        if table.get(key) != words:
-            table[key] = words
+    for key, entry in value.items():
+        plain: Any = entry
+        if isinstance(entry, Seen):
+            plain = tomlkit.inline_table()
+            plain.update({name: one for name, one in asdict(entry).items() if one is not None})
+        if table.get(key) != plain:
+            table[key] = plain
 
 
 def _remembered(content: Mapping[str, Any]) -> Remembered:
     tokens = content.get("context_tokens")
     searches = content.get("searches")
+    seen = content.get("seen")
     return Remembered(
         filters=_text(content.get("filters")),
         machine=_text(content.get("machine")),
+        machines=_texts(content.get("machines"))[:MOST_MACHINES],
         context_tokens=tokens if isinstance(tokens, int) and 0 < tokens < 1 << 40 else None,
         theme=_text(content.get("theme")),
         marked=_texts(content.get("marked")),
@@ -213,7 +259,40 @@ def _remembered(content: Mapping[str, Any]) -> Remembered:
         }
         if isinstance(searches, dict)
         else {},
+        seen={
+            key: known
+            for key, value in list(seen.items())[:MOST_ENTRIES]
+            if (known := _seen(value)) is not None
+        }
+        if isinstance(seen, dict)
+        else {},
     )
+
+
+def _seen(value: object) -> Seen | None:
+    """None for what has no moment; values of a wrong kind count as not there."""
+    content = value if isinstance(value, dict) else {}
+    at = _moment(content.get("at"))
+    if at is None:
+        return None
+    return Seen(
+        at,
+        _text(content.get("commit")) or None,
+        _moment(content.get("updated")),
+        _count(content.get("downloads")),
+        _count(content.get("quantizations")),
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    """A moment of TOML, in UTC where it names no zone."""
+    if not isinstance(value, datetime):
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _text(value: object) -> str:

@@ -7,41 +7,38 @@ from functools import partial
 from typing import ClassVar
 
 from textual import on, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.worker import Worker, WorkerState
 
 from explorer.errors import ExplorerError
-from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
-from explorer.hub.source import ModelRef, Source
+from explorer.hub.source import Source
 from explorer.ui.filters import CONTEXTS
 from explorer.ui.keys import moves
 from explorer.ui.messages import (
     COMPARE_SCREEN,
     MACHINE_SCREEN,
+    WATCHED_SCREEN,
     DiffModels,
     OpenModel,
     Remember,
     SourceAnswered,
-    ToggleMark,
     UseMachine,
     own_fault,
 )
+from explorer.ui.remembering import RememberingApp
 from explorer.ui.screens.models import ModelsScreen
-from explorer.ui.session import Session
 from explorer.units import parse_tokens
-from explorer.userfile import Remembered, UserFile
 
 _UNOFFERED = ("Keys", "Maximize", "Minimize")
 """Stock commands of the palette that say again what one of our own does, or that nothing here needs."""
 
 
-class WeightsApp(App[None]):
+class WeightsApp(RememberingApp):
     """Browses the models of one source, judged for one machine in one scenario."""
 
     TITLE = "weights"
@@ -58,6 +55,14 @@ class WeightsApp(App[None]):
             show=False,
             id="app.compare",
             tooltip="Put the marked models side by side",
+        ),
+        Binding(
+            "W",
+            "watched",
+            "Watched",
+            show=False,
+            id="app.watched",
+            tooltip="What changed in the models you keep an eye on",
         ),
         Binding(
             "question_mark",
@@ -79,24 +84,9 @@ class WeightsApp(App[None]):
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="app.quit_always"),
     ]
 
-    source: reactive[Source | None] = reactive(None)
     source_title: reactive[str] = reactive("")
     source_error: reactive[ExplorerError | None] = reactive(None)
     detected: reactive[Machine | None] = reactive(None)
-    machine: reactive[Machine | None] = reactive(None)
-    scenario: reactive[Scenario] = reactive(Scenario)
-    marked: reactive[tuple[ModelRef, ...]] = reactive((), bindings=True)
-    """Models to compare, in the order they were marked."""
-
-    remembered: reactive[Remembered] = reactive(Remembered)
-    """What the person's file says, and what was added since."""
-
-    @dataclass
-    class WasRead(Message):
-        """The person's file was read, or changed."""
-
-        remembered: Remembered
-        first: bool
 
     @dataclass
     class SourceOpened(Message):
@@ -116,14 +106,6 @@ class WeightsApp(App[None]):
         """The detector is done."""
 
         machine: Machine
-
-    def __init__(self, session: Session) -> None:
-        super().__init__()
-        self._session = session
-        self._user_file: UserFile | None = None
-        self._writing = asyncio.Lock()
-        self.set_reactive(WeightsApp.machine, session.machine)
-        self.set_reactive(WeightsApp.scenario, session.scenario)
 
     def get_default_screen(self) -> Screen[None]:
         """The listing."""
@@ -155,9 +137,7 @@ class WeightsApp(App[None]):
         """
         try:
             if self.source is None and self._session.open_user_file is not None:
-                self._user_file = self._session.open_user_file()
-                remembered = await asyncio.to_thread(self._user_file.read)
-                self.post_message(self.WasRead(remembered, first=True))
+                await self._read_user_file(self._session.open_user_file)
             source = await asyncio.to_thread(open_source)
             title = await asyncio.to_thread(lambda: source.title)
         except ExplorerError as error:
@@ -183,37 +163,6 @@ class WeightsApp(App[None]):
         """Let go of a source that another one took the place of."""
         await source.close()
 
-    @on(WasRead)
-    def _recall(self, message: WasRead) -> None:
-        """Take over what was remembered, where nothing else was asked for yet."""
-        self.remembered = message.remembered
-        if not message.first:
-            return
-        if not self.marked:
-            self.marked = tuple(ModelRef(model) for model in message.remembered.marked)
-        if self.scenario.context_tokens is None and message.remembered.context_tokens:
-            self.scenario = replace(self.scenario, context_tokens=message.remembered.context_tokens)
-        if message.remembered.theme in self.available_themes:
-            self.theme = message.remembered.theme
-        self.theme_changed_signal.subscribe(self, self._remember_theme)
-
-    def _remember_theme(self, theme: Theme) -> None:
-        self.post_message(Remember(lambda now: replace(now, theme=theme.name)))
-
-    @on(Remember)
-    def _remember(self, message: Remember) -> None:
-        self.remembered = message.edit(self.remembered)
-        if self._user_file is not None:
-            self._write(self._user_file, message.edit)
-
-    @work(group="remembering", exit_on_error=False)
-    async def _write(self, file: UserFile, edit: Callable[[Remembered], Remembered]) -> None:
-        """Change the file in a thread, one change after the other: others may hold its lock."""
-        async with self._writing:
-            await asyncio.to_thread(file.change, edit)
-        for notice in file.notices:
-            self.notify(notice, severity="warning", markup=False)
-
     @on(SourceAnswered)
     def _note_answer(self) -> None:
         """A source that falls back on another says so in its title."""
@@ -233,13 +182,8 @@ class WeightsApp(App[None]):
     @on(UseMachine)
     def _use_machine(self, message: UseMachine) -> None:
         self.machine = message.machine or self.detected
-
-    @on(ToggleMark)
-    def _mark(self, message: ToggleMark) -> None:
-        others = tuple(ref for ref in self.marked if ref != message.ref)
-        on = others == self.marked
-        self.marked = (*self.marked, message.ref) if on else others
-        self.post_message(Remember(lambda now: now.mark(message.ref.id, on=on)))
+        spec, described = message.spec, message.described
+        self.post_message(Remember(lambda now: now.choose(spec, described=described)))
 
     @on(OpenModel)
     def _open_model(self, message: OpenModel) -> None:
@@ -253,6 +197,7 @@ class WeightsApp(App[None]):
                 WeightsApp.source,
                 WeightsApp.source_title,
                 WeightsApp.source_error,
+                WeightsApp.remembered,
             )
         )
 
@@ -274,7 +219,28 @@ class WeightsApp(App[None]):
         from explorer.ui.screens.machine import MachineScreen  # loaded when it is first asked for
 
         self.push_screen(
-            MachineScreen().data_bind(WeightsApp.machine, WeightsApp.detected, WeightsApp.scenario)
+            MachineScreen().data_bind(
+                WeightsApp.machine,
+                WeightsApp.detected,
+                WeightsApp.scenario,
+                WeightsApp.remembered,
+            )
+        )
+
+    def action_watched(self) -> None:
+        """Show what changed in the models that are watched."""
+        from explorer.ui.screens.watched import (  # loaded when it is first asked for
+            WatchedScreen,
+        )
+
+        self.push_screen(
+            WatchedScreen(self._session).data_bind(
+                WeightsApp.machine,
+                WeightsApp.scenario,
+                WeightsApp.source,
+                WeightsApp.source_title,
+                WeightsApp.remembered,
+            )
         )
 
     def action_compare(self) -> None:
@@ -296,6 +262,8 @@ class WeightsApp(App[None]):
         if action == "machine" and self.screen.id == MACHINE_SCREEN:
             return False
         if action == "compare" and (not self.marked or self.screen.id == COMPARE_SCREEN):
+            return False
+        if action == "watched" and self.screen.id == WATCHED_SCREEN:
             return False
         if action == "source" and (not self._session.sources or len(self.screen_stack) > 1):
             return False

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from explorer.fit.values import Answer
 from explorer.hub.source import Listing
+from explorer.inspection.watching import changes_of
 from explorer.ui.text import fit_end
 from explorer.ui.verdicts import LOOKS
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import age, count, file_size, memory, speed, tokens
+from explorer.userfile import Remembered
 
 if TYPE_CHECKING:
     from explorer.inspection.rows import Row
@@ -41,6 +43,7 @@ HUB_SORTS = frozenset({"downloads", "updated", "created"})
 """Columns that hubs sort by."""
 DENSE_SHARE = 0.75
 """Of its parameters that a token passes through in a model without experts, embeddings aside."""
+STAR, STAR_NEW = "★", "★ new"
 Look: TypeAlias = "Callable[[Listing], Row | None]"
 """Gives the judged row of a model, or None while there is no verdict."""
 
@@ -48,9 +51,16 @@ Look: TypeAlias = "Callable[[Listing], Row | None]"
 class JudgedRows:
     """Listed models; looking at one asks for its verdict."""
 
-    def __init__(self, listings: Sequence[Listing], look: Look, now: datetime) -> None:
+    def __init__(
+        self,
+        listings: Sequence[Listing],
+        look: Look,
+        now: datetime,
+        star: Callable[[Listing], str] = lambda _: "",
+    ) -> None:
         self.listings = listings
         self._look = look
+        self._star = star
         self._now = now
         self._dated = is_dated(listings)
 
@@ -60,7 +70,9 @@ class JudgedRows:
     def row(self, index: int) -> Sequence[Cell]:
         """Cells of one model; without a verdict what depends on it is left open."""
         listing = self.listings[index]
-        return cells(listing, self._look(listing), self._now, dated=self._dated)
+        here = cells(listing, self._look(listing), self._now, dated=self._dated)
+        star = self._star(listing)
+        return here if not star else ((*name(listing.id), Run(f" {star}", "accent")), *here[1:])
 
     def key(self, index: int) -> Hashable:
         """The model's id."""
@@ -69,6 +81,14 @@ class JudgedRows:
     def find(self, key: Hashable) -> int | None:
         """Where a model is listed."""
         return next((i for i, listing in enumerate(self.listings) if listing.id == key), None)
+
+
+def star(listing: Listing, remembered: Remembered) -> str:
+    """``★`` on a watched model, ``★ new`` if it has changed since it was looked at."""
+    if listing.id not in remembered.watched:
+        return ""
+    seen = remembered.seen.get(listing.id)
+    return STAR_NEW if seen is not None and changes_of(listing, seen).worth_a_look else STAR
 
 
 def popularity(listing: Listing) -> str:

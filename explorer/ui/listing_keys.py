@@ -18,6 +18,7 @@ LISTING_KEYS: list[BindingType] = [
     _key("l", "choose('license')", "License", "license", "A license, or what it allows"),
     _key("o", "order", "Order rows", "order", "Order the rows that are loaded by a column"),
     _key("space", "mark", "Mark", "mark", "Mark the model to compare it", show=True),
+    _key("asterisk", "watch", "Watch", "watch", "Keep an eye on the model, or no longer"),
     _key("d", "diff", "Diff", "diff", "Hold the tensors of the marked pair against each other"),
     _key("a", "publisher", "Publisher", "publisher", "All models of the publisher of this one"),
     _key("full_stop", "stop", "Stop", "stop", "Stop looking for more, or go on"),

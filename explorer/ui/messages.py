@@ -7,11 +7,13 @@ from textual.message import Message
 
 from explorer.errors import ExplorerError
 from explorer.hardware.machine import Machine
-from explorer.hub.source import ModelRef
+from explorer.hub.source import Listing, ModelRef
 from explorer.userfile import Remembered
 
 MACHINE_SCREEN = "machine"
 """Id of the machine screen, which is not opened on top of itself."""
+WATCHED_SCREEN = "watched-screen"
+"""Id of the watch list, likewise."""
 COMPARE_SCREEN = "compare-screen"
 """Id of the screen with the marked models, likewise."""
 
@@ -28,6 +30,21 @@ class ToggleMark(Message):
     """Mark a model for a comparison, or take the mark away."""
 
     ref: ModelRef
+
+
+@dataclass
+class ToggleWatch(Message):
+    """Keep an eye on a model, or no longer."""
+
+    listing: Listing
+    """As far as it is known."""
+
+
+@dataclass
+class Looked(Message):
+    """A person looked at these models: what changes from now on is new, where they are watched."""
+
+    listings: tuple[Listing, ...]
 
 
 @dataclass
@@ -55,6 +72,10 @@ class UseMachine(Message):
     """Judge everything for this machine from now on; None goes back to the detected one."""
 
     machine: Machine | None
+    spec: str = ""
+    """What describes it, so that it can be remembered."""
+    described: bool = False
+    """A person described it, rather than picked it."""
 
 
 def own_fault(error: BaseException | None) -> ExplorerError:

@@ -1,8 +1,9 @@
 """Machines to choose from: the detected one, one described in words, and every device of the catalog."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from explorer.errors import UsageError
 from explorer.hardware import catalog
@@ -20,26 +21,36 @@ COLUMNS = (
 )
 
 
+Origin: TypeAlias = Literal["this machine", "described", "kept", "catalog"]
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """One machine that can be picked."""
 
     name: str
-    origin: Literal["this machine", "described", "catalog"]
+    origin: Origin
     memory_bytes: int = 0
     bandwidth_bytes_per_second: int | None = None
     kind: str = ""
     machine: Machine | None = None
     """None for a device of the catalog, whose name describes it."""
+    described: str = ""
+    """The words that a person described it with."""
 
     def resolve(self) -> Machine:
         """The machine. Raises UsageError where the name leaves something open."""
-        return self.machine or parse_machine(self.name)
+        return self.machine or parse_machine(self.spec)
+
+    @property
+    def spec(self) -> str:
+        """What describes it; empty for the machine at hand."""
+        return "" if self.origin == "this machine" else self.described or self.name
 
     @property
     def key(self) -> Hashable:
         """What tells it from the others."""
-        return self.origin, self.name
+        return self.origin, self.described or self.name
 
 
 def from_catalog() -> tuple[Offer, ...]:
@@ -57,7 +68,16 @@ def from_catalog() -> tuple[Offer, ...]:
     )
 
 
-def from_machine(machine: Machine, origin: Literal["this machine", "described"]) -> Offer:
+def from_kept(specs: Iterable[str]) -> tuple[Offer, ...]:
+    """Machines that were described before; one that can't be read any more is left out."""
+    offers: list[Offer] = []
+    for spec in specs:
+        with suppress(UsageError):
+            offers.append(from_machine(parse_machine(spec), "kept", spec))
+    return tuple(offers)
+
+
+def from_machine(machine: Machine, origin: Origin, described: str = "") -> Offer:
     """A machine as an offer."""
     devices = machine.devices
     total = sum(device.memory_bytes for device in devices) or machine.host_memory_bytes
@@ -65,24 +85,28 @@ def from_machine(machine: Machine, origin: Literal["this machine", "described"])
     bandwidth = (
         first.bandwidth_bytes_per_second if first else machine.host_bandwidth_bytes_per_second
     )
-    return Offer(machine.name, origin, total, bandwidth, first.kind if first else "cpu", machine)
+    return Offer(
+        machine.name, origin, total, bandwidth, first.kind if first else "cpu", machine, described
+    )
 
 
 def matching(
-    text: str, detected: Machine | None, devices: Iterable[Offer]
+    text: str, detected: Machine | None, kept: Iterable[Offer], devices: Iterable[Offer]
 ) -> tuple[tuple[Offer, ...], UsageError | None]:
     """The offers for what was typed, and why it describes no machine, if it does not."""
     offers: list[Offer] = []
     problem: UsageError | None = None
     if text:
         try:
-            offers.append(from_machine(parse_machine(text), "described"))
+            offers.append(from_machine(parse_machine(text), "described", text))
         except UsageError as error:
             problem = error
     elif detected is not None:
         offers.append(from_machine(detected, "this machine"))
     words = text.lower().split()
-    offers += [offer for offer in devices if all(word in offer.name.lower() for word in words)]
+    offers += [
+        offer for offer in (*kept, *devices) if all(word in offer.spec.lower() for word in words)
+    ]
     return tuple(offers), problem
 
 
@@ -92,7 +116,7 @@ def cells(offer: Offer, in_use: Machine | None) -> Sequence[Cell]:
     marks = ["" if offer.origin == "catalog" else offer.origin, "in use" if used else ""]
     mark = ", ".join(filter(None, marks))
     return (
-        (Run(offer.name), Run(f"  {mark}" if mark else "", "accent")),
+        (Run(offer.described or offer.name), Run(f"  {mark}" if mark else "", "accent")),
         memory(offer.memory_bytes),
         bandwidth(offer.bandwidth_bytes_per_second),
         Run(offer.kind, "dim"),

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import prod
 from time import monotonic
@@ -30,7 +30,8 @@ RTX_4090 = "RTX 4090, 64 GB"
 
 
 def machine(text: str = RTX_4090) -> Machine:
-    return parse_machine(text)
+    """A machine as if it had been read from this system."""
+    return replace(parse_machine(text), detected=True)
 
 
 def snapshot() -> Source:

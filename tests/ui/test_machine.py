@@ -39,7 +39,7 @@ async def test_a_described_machine_is_offered_as_it_is_typed() -> None:
         await settled(pilot)
         await pilot.press("slash", *"2x RTX 3090, 128 GB")
         await settled(pilot)
-        assert "▌ 2x RTX 3090  described" in shown(app)
+        assert "▌ 2x RTX 3090, 128 GB  described" in shown(app)
         assert "128 GiB" in shown(app)
 
 

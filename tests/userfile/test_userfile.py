@@ -4,13 +4,22 @@ import os
 import subprocess
 import sys
 import tomllib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.userfile import LARGEST, MOST_RECENT, Remembered, UserFile, default_path
+from explorer.userfile import (
+    LARGEST,
+    MOST_MACHINES,
+    MOST_RECENT,
+    Remembered,
+    Seen,
+    UserFile,
+    default_path,
+)
 
 BY_HAND = """\
 # mine
@@ -152,3 +161,39 @@ def test_any_text_comes_back(
     wanted = Remembered(marked=tuple(dict.fromkeys(marks)), searches=searches)
     UserFile(path).change(lambda _: wanted)
     assert UserFile(path).read() == wanted
+
+
+def test_machines_are_few_and_the_latest_first() -> None:
+    remembered = Remembered()
+    for number in range(MOST_MACHINES + 5):
+        remembered = remembered.choose(f"{number + 1}x RTX 4090", described=True)
+    assert len(remembered.machines) == MOST_MACHINES
+    assert remembered.machine == remembered.machines[0] == "25x RTX 4090"
+    again = remembered.choose("20x RTX 4090", described=True).choose("A100 80GB")
+    assert again.machines[:2] == ("20x RTX 4090", "25x RTX 4090")
+    assert (again.machine, again.choose("").machine) == ("A100 80GB", "")
+    assert "20x RTX 4090" not in again.forget_machine("20x RTX 4090").machines
+
+
+def test_what_was_seen_of_a_watched_model_is_a_line_and_goes_with_it(file: UserFile) -> None:
+    moment = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
+    seen = Seen(moment, "abc", moment, 1200, 3)
+    changed = file.change(lambda now: now.look("c/d", seen).watch("a/b").look("a/b", seen))
+    assert changed.seen == {"a/b": seen}, "only what is watched is remembered"
+    text = file.path.read_text()
+    assert '"a/b" = {at = 2026-11-26T12:00:00Z, commit = "abc", ' in text
+    assert file.read() == changed
+    later = Seen(moment + timedelta(days=1), "def")
+    after = file.change(lambda now: now.look("a/b", later)).seen["a/b"]
+    assert (after.commit, after.quantizations, after.at) == ("def", 3, later.at)
+    file.change(lambda now: now.watch("a/b", on=False))
+    assert "seen" not in tomllib.loads(file.path.read_text())
+
+
+def test_what_was_seen_is_read_as_far_as_it_can_be(file: UserFile) -> None:
+    write(
+        file,
+        'watched = ["a/b"]\n[seen]\n"a/b" = {at = 2026-11-26T12:00:00, commit = 7, downloads = -1}\n'
+        '"c/d" = {commit = "x"}\n"e/f" = 3\n',
+    )
+    assert file.read().seen == {"a/b": Seen(datetime(2026, 11, 26, 12, 0, tzinfo=UTC))}

@@ -1,6 +1,7 @@
 """The machine everything is judged for: what was detected, and any other to pick or describe."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,13 +20,14 @@ from explorer.errors import ExplorerError, UsageError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.ui.composed import is_composed
-from explorer.ui.messages import MACHINE_SCREEN, UseMachine, own_fault
-from explorer.ui.offers import COLUMNS, Offer, cells, describe, from_catalog, matching
+from explorer.ui.messages import MACHINE_SCREEN, Remember, UseMachine, own_fault
+from explorer.ui.offers import COLUMNS, Offer, cells, describe, from_catalog, from_kept, matching
 from explorer.ui.widgets.facts import Facts
 from explorer.ui.widgets.rows import ItemRows
 from explorer.ui.widgets.status import State, Status
 from explorer.ui.widgets.table import VirtualTable
 from explorer.ui.widgets.title import Title
+from explorer.userfile import Remembered
 
 
 class Machines(VirtualTable):
@@ -43,7 +45,8 @@ class MachineScreen(Screen[None]):
     ## Machine
 
     Pick a device of the catalog, or describe a machine in words: `2x RTX 4090, 128 GB`,
-    `M4 Max 64GB`, `cpu 32GB`. Every verdict is then for that machine.
+    `M4 Max 64GB`, `cpu 32GB`. Every verdict is then for that machine, also at the next start; what was
+    described is kept below the machine at hand until `x` forgets it, and `d` goes back to this machine.
     """
     AUTO_FOCUS = "#machines"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,12 +61,22 @@ class MachineScreen(Screen[None]):
             id="machine.detected",
             tooltip="Judge for this machine again",
         ),
+        Binding(
+            "x",
+            "forget",
+            "Forget",
+            show=False,
+            id="machine.forget",
+            tooltip="Keep this description no longer",
+        ),
     ]
 
     machine: reactive[Machine | None] = reactive(None)
     detected: reactive[Machine | None] = reactive(None)
     scenario: reactive[Scenario] = reactive(Scenario)
+    remembered: reactive[Remembered] = reactive(Remembered)
     devices: reactive[tuple[Offer, ...]] = reactive(())
+    kept: reactive[tuple[Offer, ...]] = reactive(())
     text: reactive[str] = reactive("")
 
     table = query_one("#machines", VirtualTable)
@@ -74,6 +87,12 @@ class MachineScreen(Screen[None]):
         """The devices of the catalog."""
 
         devices: tuple[Offer, ...]
+
+    @dataclass
+    class KeptRead(Message):
+        """The machines that were described before."""
+
+        offers: tuple[Offer, ...]
 
     def __init__(self) -> None:
         super().__init__(id=MACHINE_SCREEN)
@@ -116,6 +135,24 @@ class MachineScreen(Screen[None]):
         """The detector is done."""
         self._show()
 
+    def watch_remembered(self, remembered: Remembered) -> None:
+        """A machine was described, or is not kept any more."""
+        if remembered.machines != tuple(offer.described for offer in self.kept):
+            self._read_kept(remembered.machines)
+
+    @work(group="kept", exclusive=True, exit_on_error=False)
+    async def _read_kept(self, specs: Sequence[str]) -> None:
+        """Read descriptions in a thread: the first looks into the catalog."""
+        self.post_message(self.KeptRead(await asyncio.to_thread(from_kept, specs)))
+
+    @on(KeptRead)
+    def _take_kept(self, message: KeptRead) -> None:
+        self.kept = message.offers
+
+    def watch_kept(self) -> None:
+        """What was described before is there."""
+        self._show()
+
     def watch_devices(self) -> None:
         """The catalog is there."""
         self._show()
@@ -129,7 +166,7 @@ class MachineScreen(Screen[None]):
     def _show(self) -> None:
         if not is_composed(self):
             return
-        offers, problem = matching(self.text, self.detected, self.devices)
+        offers, problem = matching(self.text, self.detected, self.kept, self.devices)
         in_use = self.machine
         self.table.rows = ItemRows(
             offers, lambda offer: cells(offer, in_use), lambda offer: offer.key
@@ -166,7 +203,10 @@ class MachineScreen(Screen[None]):
         except UsageError as error:
             self._tell(error)
         else:
-            self.post_message(UseMachine(machine))
+            at_hand = offer.origin == "this machine"
+            self.post_message(
+                UseMachine(None if at_hand else machine, offer.spec, bool(offer.described))
+            )
             self.dismiss()
 
     def _tell(self, error: ExplorerError | None) -> None:
@@ -199,6 +239,12 @@ class MachineScreen(Screen[None]):
         """Judge for this machine again."""
         self.post_message(UseMachine(None))
         self.dismiss()
+
+    def action_forget(self) -> None:
+        """Keep a described machine no longer; it stays in use."""
+        offer = self._offer()
+        if offer is not None and offer.origin == "kept":
+            self.post_message(Remember(lambda now: now.forget_machine(offer.spec)))
 
     def action_back(self) -> None:
         """Leave the line first, then the screen."""

@@ -1,7 +1,7 @@
 """One model: how it fits, what is in it, its files and its card, filled in while it is read."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import on, work
@@ -18,13 +18,14 @@ from textual.worker import Worker, WorkerState
 from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
-from explorer.hub.source import ModelRef, Source
+from explorer.hub.source import Listing, ModelRef, Source
 from explorer.inspection.lineage import Lineage
 from explorer.inspection.model import Model
 from explorer.inspection.opening import open_model, retry_shards
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
-from explorer.ui.messages import SourceAnswered, own_fault
+from explorer.ui.listing import STAR
+from explorer.ui.messages import Looked, SourceAnswered, ToggleWatch, own_fault
 from explorer.ui.tabs.card import CardTab
 from explorer.ui.tabs.files import FilesTab
 from explorer.ui.tabs.fit import FitTab
@@ -37,6 +38,7 @@ from explorer.ui.widgets.status import State, Status
 from explorer.ui.widgets.table import VirtualTable
 from explorer.ui.widgets.title import Title
 from explorer.units import count, file_size, tokens
+from explorer.userfile import Remembered
 
 
 class ModelScreen(Screen[None]):
@@ -83,6 +85,15 @@ class ModelScreen(Screen[None]):
         ),
         Binding("7", "tab('card')", "Card", show=False, id="model.card", tooltip="Show its card"),
         Binding(
+            "asterisk",
+            "watch",
+            "Watch",
+            show=False,
+            key_display="*",
+            id="model.watch",
+            tooltip="Keep an eye on the model, or no longer",
+        ),
+        Binding(
             "R", "retry", "Retry", show=False, id="model.retry", tooltip="Read again what failed"
         ),
     ]
@@ -100,6 +111,7 @@ class ModelScreen(Screen[None]):
     error: reactive[ExplorerError | None] = reactive(None)
     """Why the model, or a part of it, could not be read."""
     busy: reactive[bool] = reactive(True)
+    remembered: reactive[Remembered] = reactive(Remembered)
 
     tabs = query_one(TabbedContent)
     status = query_one(Status)
@@ -225,6 +237,7 @@ class ModelScreen(Screen[None]):
     def _take_model(self, message: ModelRead) -> None:
         if self.model is None:
             self.post_message(SourceAnswered())
+            self.post_message(Looked((message.model.repo.listing,)))
         self.model = message.model
 
     @on(ReadingEnded)
@@ -238,11 +251,22 @@ class ModelScreen(Screen[None]):
 
     # Showing
 
-    def watch_model(self, model: Model | None) -> None:
+    def watch_model(self) -> None:
         """Another part of the model is there."""
         if is_composed(self):
-            self.query_one("#identity", Static).update(identity(self._ref, model))
+            self._identify()
             self._show_status()
+
+    def watch_remembered(self) -> None:
+        """It is watched now, or no longer."""
+        if is_composed(self):
+            self._identify()
+
+    def _identify(self) -> None:
+        line = identity(self._ref, self.model)
+        if self._ref.id in self.remembered.watched:
+            line = Content.styled(f"{STAR} ", "$text-accent") + line
+        self.query_one("#identity", Static).update(line)
 
     def watch_busy(self) -> None:
         """Reading began or ended."""
@@ -285,6 +309,11 @@ class ModelScreen(Screen[None]):
     def action_tab(self, name: str) -> None:
         """Show a tab."""
         self.tabs.active = f"{name}-pane" if name in {"files", "variants"} else name
+
+    def action_watch(self) -> None:
+        """Keep an eye on the model, or no longer."""
+        known = self.model.repo.listing if self.model is not None else Listing(self._ref.id)
+        self.post_message(ToggleWatch(replace(known, id=self._ref.id)))
 
     def action_retry(self) -> None:
         """Read again what failed, or the whole model if nothing came."""

@@ -16,9 +16,9 @@ from textual.widgets import Footer, Input
 from explorer.hub.source import Listing, ModelRef
 from explorer.ui.composed import is_composed
 from explorer.ui.filters import CHOICES, WORDS
-from explorer.ui.listing import COLUMNS, HUB_SORTS, JudgedRows, columns_for
+from explorer.ui.listing import COLUMNS, HUB_SORTS, JudgedRows, columns_for, star
 from explorer.ui.listing_keys import LISTING_KEYS
-from explorer.ui.messages import DiffModels, OpenModel, Remember, ToggleMark
+from explorer.ui.messages import DiffModels, OpenModel, Remember, ToggleMark, ToggleWatch
 from explorer.ui.screens.listing import ListingScreen
 from explorer.ui.searching import chips, words_with
 from explorer.ui.session import Session
@@ -45,6 +45,7 @@ class ModelsScreen(ListingScreen):
     The search takes words of a name and filters: `params:7B..32B` `fits` `speed:>=20`
     `context:>=128k` `license:commercial` `format:gguf` `gated:no` `lang:de` `updated:90d`;
     `+` lists them all. `space` marks models to compare, `d` compares the tensors of two.
+    `*` keeps an eye on a model (`★`), `W` lists what changed in those.
     """
     AUTO_FOCUS = "#models"
     BINDINGS: ClassVar[list[BindingType]] = LISTING_KEYS
@@ -98,6 +99,8 @@ class ModelsScreen(ListingScreen):
             self.listed = replace(self.listed, words=after.filters)
             if is_composed(self):
                 self.search.value = after.filters
+        if is_composed(self) and (after.watched, after.seen) != (before.watched, before.seen):
+            self.table.repaint_rows()
 
     # Showing
 
@@ -112,7 +115,7 @@ class ModelsScreen(ListingScreen):
         shown = dict(chips(listed.words))
         self.table.sorted_by = listed.order if listed.order[0] else (shown.get("sort", ""), True)
         self.table.set_columns(columns_for(listed.rows))
-        self.table.rows = JudgedRows(listed.shown, self._look, self._session.now())
+        self.table.rows = JudgedRows(listed.shown, self._look, self._session.now(), self._star)
         self._preview()
 
     def _show_status(self) -> None:
@@ -135,6 +138,9 @@ class ModelsScreen(ListingScreen):
         """Waiting has an end that comes nearer."""
         if is_composed(self):
             self._show_status()
+
+    def _star(self, listing: Listing) -> str:
+        return star(listing, self.remembered)
 
     def _begin_anew(self, words: str) -> None:
         """Show the list from its top, and remember what is asked for."""
@@ -176,6 +182,12 @@ class ModelsScreen(ListingScreen):
         if here is not None:
             self.post_message(ToggleMark(ModelRef(here.id)))
             self.table.cursor += 1
+
+    def action_watch(self) -> None:
+        """Keep an eye on the row's model, or no longer."""
+        here = self._here()
+        if here is not None:
+            self.post_message(ToggleWatch(here))
 
     def action_diff(self) -> None:
         """Hold the marked pair against each other, or the marked model against the row."""

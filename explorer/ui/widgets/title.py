@@ -37,11 +37,14 @@ class Title(Widget):
 
 
 def describe(machine: Machine | None, scenario: Scenario) -> str:
-    """A machine and a context in a few words: ``RTX 4090 24 GiB | 64 GiB RAM | 8K context``."""
+    """A machine and a context in a few words: ``RTX 4090 24 GiB | 64 GiB RAM | 8K context``.
+
+    One that is not the machine at hand is said to be chosen.
+    """
     context = tokens(scenario.context_tokens or DEFAULT_CONTEXT)
     if machine is None:
         return f"reading this machine … | {context} context"
-    pieces = [safe_line(machine.name, 32)]
+    pieces = [("" if machine.detected else "chosen: ") + safe_line(machine.name, 32)]
     if machine.devices:
         total = sum(device.memory_bytes for device in machine.devices)
         pieces[0] += f" {memory(total)}"
