@@ -81,6 +81,7 @@ def build() -> Parser:
     cache = _command(commands, "cache", "what is kept on disk of what the hub gave, and clear it")
     cache.add_argument("--clear", action="store_true", help="forget everything that is kept")
     _publisher(_command(commands, "publisher", "what somebody publishes, and its sizes over time"))
+    _watch(_command(commands, "watch", "models to keep an eye on, and what changed in them"))
     machine = _command(commands, "machine", "the machine that models are judged on")
     _machine(machine)
     return parser
@@ -348,6 +349,18 @@ def _publisher(parser: argparse.ArgumentParser) -> None:
     )
     _machine(parser)
     _context(parser)
+
+
+def _watch(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "What changed in the models you watch since you last looked at them: commits, quantizations made "
+        "of them, downloads. With MODELs, watches those too, from now on."
+    )
+    parser.add_argument("models", nargs="*", metavar="MODEL", help=MODEL)
+    parser.add_argument("--forget", action="store_true", help="watch the MODELs no longer")
+    parser.add_argument(
+        "--seen", action="store_true", help="count all that is printed as looked at, from now on"
+    )
 
 
 def _argument(convert: Callable[[str], T], wanted: str) -> Callable[[str], T]:

@@ -67,6 +67,13 @@ class Watched:
             return Changes()
         return changes_of(self.listing, self.seen)
 
+    @property
+    def account(self) -> str:
+        """What changed, in words; of one that was never looked at, that."""
+        if self.seen is None:
+            return "not looked at yet"
+        return ", ".join(self.changes.words) or "nothing new"
+
 
 def changes_of(listing: Listing, seen: Seen) -> Changes:
     """What differs between a model's row and what was seen of it."""

@@ -61,9 +61,4 @@ def cells(one: Watched, now: datetime) -> tuple[Cell, ...]:
 
 def changed(one: Watched) -> Run:
     """What changed, in words."""
-    if one.seen is None:
-        return Run("not looked at yet", "dim")
-    changes = one.changes
-    if not changes.words:
-        return Run("nothing new", "dim")
-    return Run(", ".join(changes.words), "accent" if changes.worth_a_look else "")
+    return Run(one.account, "accent" if one.changes.worth_a_look else "dim")
