@@ -125,10 +125,10 @@ def _gguf(value: object) -> GgufSummary | None:
 
 
 def _license(card: Mapping[str, Any], tags: Iterable[str]) -> str | None:
-    named = texts_of(card.get("license"))
-    if named:
-        return named[0]
-    return next((tag.removeprefix("license:") for tag in tags if tag.startswith("license:")), None)
+    """The card's, else the tags'; several with commas, since all that are named may hold."""
+    tagged = (tag.removeprefix("license:") for tag in tags if tag.startswith("license:"))
+    named = texts_of(card.get("license")) or tuple(tagged)
+    return ",".join(dict.fromkeys(named)) or None
 
 
 def _lineage(

@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from urllib.parse import quote, quote_plus
 
-from explorer.errors import FileNotFound, ModelNotFound, RevisionNotFound, UsageError
+from explorer.errors import FileNotFound, Gated, ModelNotFound, RevisionNotFound, UsageError
 from explorer.hub.answers import Subject, unreachable
 from explorer.hub.client import Client, Params
 from explorer.hub.modelscope_answers import (
@@ -40,6 +40,7 @@ MOST_FOLDERS = 64
 """Further requests for the files of one model, folder by folder."""
 
 _PAGE_ROWS = 50
+_REFUSALS = 2
 _LARGEST_ANSWER = 64 << 20
 # The open API sorts by these three alone; what trends is its own order, creation it cannot sort by.
 _SORTS: Mapping[Sort, str] = {
@@ -82,6 +83,7 @@ class ModelScope(Remote):
             pause=pause,
         )
         super().__init__(address, client)
+        self._pause = pause
 
     async def search(self, query: Query) -> AsyncIterator[Page]:
         """List models, at most the 3,000 that ModelScope gives of one query.
@@ -193,7 +195,7 @@ class ModelScope(Remote):
         found |= {file.path: file for file in top.files}
         folders = top.folders[:MOST_FOLDERS]
         parts = await asyncio.gather(
-            *(self._tree(ref, revision, folder, subject) for folder in folders)
+            *(self._folder(ref, revision, folder, subject) for folder in folders)
         )
         cut = top.entries >= MOST_ENTRIES or len(folders) < len(top.folders)
         for part in parts:
@@ -206,6 +208,19 @@ class ModelScope(Remote):
             f"{len(found):,} files of this model were found, there are more"
         )
         return tuple(found.values()), (note,)
+
+    async def _folder(self, ref: ModelRef, revision: str, root: str, subject: Subject) -> Tree:
+        """The files of a folder, asked for again where it is refused.
+
+        ModelScope answers some of many such requests with 403 for a model that it has just listed; its own
+        client (modelscope-hub 0.5.1, ``_request_repo_tree``) asks again too.
+        """
+        for attempt in range(_REFUSALS):
+            try:
+                return await self._tree(ref, revision, root, subject)
+            except Gated:
+                await self._pause(2.0**attempt)
+        return await self._tree(ref, revision, root, subject)
 
     async def _tree(
         self, ref: ModelRef, revision: str, root: str, subject: Subject, *, recursive: bool = True

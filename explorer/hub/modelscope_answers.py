@@ -202,10 +202,10 @@ def _lineage(tags: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _license(value: object, tags: tuple[str, ...]) -> str | None:
-    """The license's id in lower case, as Hugging Face spells it."""
-    named = texts_of(value)
-    found = named[0] if named else _named(tags, "license:")
-    return found.lower() if found else None
+    """The license's id in lower case, as Hugging Face spells it; several with commas."""
+    tagged = (tag.removeprefix("license:") for tag in tags if tag.startswith("license:"))
+    named = texts_of(value) or tuple(tagged)
+    return ",".join(dict.fromkeys(name.lower() for name in named)) or None
 
 
 def _named(tags: tuple[str, ...], kind: str) -> str | None:

@@ -24,6 +24,7 @@ _KINDS = {
     "adapter": "adapter.gguf",
     "draft": "draft.gguf",
     "template": "template.txt",
+    "prompt": "template.txt",  # its former name
     "system": "system.txt",
     "params": "params.json",
     "messages": "messages.json",

@@ -56,8 +56,14 @@ class Place(NamedTuple):
 
 
 def modelscope_endpoint_from_environment() -> str:
-    """ModelScope's address: ``MODELSCOPE_ENDPOINT``, which may be a bare host, or the public site."""
-    value = os.environ.get("MODELSCOPE_ENDPOINT", "").strip() or DEFAULT_MODELSCOPE
+    """ModelScope's address: ``MODELSCOPE_ENDPOINT``, which may be a bare host, or the public site.
+
+    ``MODELSCOPE_DOMAIN`` is its former name, which its own client still reads.
+    """
+    named = [
+        os.environ.get(name, "").strip() for name in ("MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN")
+    ]
+    value = next(filter(None, named), DEFAULT_MODELSCOPE)
     value = value if "://" in value else f"https://{value}"
     return value.rstrip("/")
 
@@ -72,6 +78,8 @@ def parse_ollama(text: str) -> OllamaName:
     rest = text.removeprefix(OLLAMA_PREFIX).removeprefix("//").strip("/")
     name, _, tag = rest.partition(":")
     parts = name.split("/")
+    if len(parts) > 1 and parts[0].lower() in OLLAMA_HOSTS:
+        parts = parts[1:]
     if "." in parts[0] and len(parts) > 1:
         raise UsageError(
             f"“{parts[0]}” is not Ollama's registry",

@@ -75,7 +75,7 @@ class Listing:
     task: str | None = None
     library: str | None = None
     license: str | None = None
-    """The license's id as the hub spells it: ``apache-2.0``, ``other``."""
+    """The license's id as the hub spells it: ``apache-2.0``, ``other``; several with commas."""
     license_name: str | None = None
     """The card's own name for a license that is ``other``."""
     license_link: str | None = None

@@ -142,7 +142,7 @@ class Filters:
         yield _same(self.author, listing.author)
         yield _same(self.task, listing.task)
         yield _among(self.library, (listing.library or "", *listing.tags))
-        yield _same(self.license, listing.license)
+        yield _among(self.license, tuple((listing.license or "").split(",")))
         yield _among(self.language, (*listing.languages, *listing.tags))
         yield _among(self.format, _formats(listing))
         yield _gated(self.gated, listing)

@@ -172,6 +172,9 @@ async def test_token_and_site_come_from_the_environment(
     monkeypatch.setenv("MODELSCOPE_ENDPOINT", "www.modelscope.ai")
     assert ModelScope().endpoint == "https://www.modelscope.ai"
     monkeypatch.delenv("MODELSCOPE_ENDPOINT")
+    monkeypatch.setenv("MODELSCOPE_DOMAIN", "scope.lab")
+    assert ModelScope().endpoint == "https://scope.lab"
+    monkeypatch.delenv("MODELSCOPE_DOMAIN")
     assert ModelScope().title == "ModelScope"
 
 
@@ -286,6 +289,19 @@ async def test_a_large_list_is_completed_folder_by_folder() -> None:
         assert repo.notes == ()
         # all at once, the top alone, and each of the two folders
         assert site.traffic.requests(kind="tree") == 4
+        await source.close()
+
+
+async def test_a_folder_that_is_refused_among_many_is_asked_for_again() -> None:
+    files = [HubFile.of_text(f"part-{n % 2}/{n}.txt", "x") for n in range(3_400)]
+    with ModelScopeServer([HubRepo("acme/Large", files)]) as site:
+        site.inject(Fault(kind="tree", skip=2, times=1, status=403))
+        source = source_of(site)
+        assert len((await source.repo(ModelRef("acme/Large"))).files) == 3_400
+        assert site.traffic.requests(kind="tree") == 5
+        site.inject(Fault(kind="tree", skip=2, status=403))
+        with pytest.raises(Gated):
+            await source.repo(ModelRef("acme/Large"))
         await source.close()
 
 

@@ -60,6 +60,8 @@ def test_a_site_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ollama:library/llama3.2:1b", "ollama:llama3.2:1b", "library/llama3.2", "1b"),
         ("ollama:acme/tiny:q4_K_M", "ollama:acme/tiny:q4_K_M", "acme/tiny", "q4_K_M"),
         ("ollama://llama3.2", "ollama:llama3.2:latest", "library/llama3.2", "latest"),
+        ("ollama:registry.ollama.ai/acme/tiny:1b", "ollama:acme/tiny:1b", "acme/tiny", "1b"),
+        ("ollama:Registry.Ollama.ai/library/a", "ollama:a:latest", "library/a", "latest"),
     ],
 )
 def test_a_name_of_ollama(text: str, canonical: str, path: str, tag: str) -> None:

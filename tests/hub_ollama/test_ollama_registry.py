@@ -39,7 +39,7 @@ TINY = OllamaModel(
     "1b",
     [
         ("model", WEIGHTS),
-        ("template", RealBytes(b"{{ .Prompt }}")),
+        ("prompt", RealBytes(b"{{ .Prompt }}")),
         ("license", RealBytes(APACHE.encode())),
         ("license", RealBytes(b"Acceptable use policy")),
         ("params", RealBytes(b'{"stop":["<|end|>"]}')),

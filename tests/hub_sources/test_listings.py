@@ -64,6 +64,24 @@ def test_a_row_has_everything_the_hub_says() -> None:
     assert row.provenance == ""
 
 
+@pytest.mark.parametrize(
+    ("card", "tags", "expected"),
+    [
+        ({"license": ["mit", "apache-2.0", "mit"]}, ["license:mit"], "mit,apache-2.0"),
+        ({"license": []}, ["license:mit", "license:gemma"], "mit,gemma"),
+        ({"license": "MIT"}, [], "MIT"),
+        ({"license": [7, None]}, ["license:"], None),
+        ({}, [], None),
+    ],
+)
+def test_every_license_that_is_named_counts(
+    card: dict[str, object], tags: list[str], expected: str | None
+) -> None:
+    row = read_listing({"id": "a/b", "cardData": card, "tags": tags})
+    assert row is not None
+    assert row.license == expected
+
+
 def test_without_a_card_license_and_base_come_from_the_tags() -> None:
     row = read_listing({"id": "a/b", "tags": ROW["tags"]})
     assert row is not None
