@@ -12,8 +12,10 @@ from explorer.hub.source import Listing
 if TYPE_CHECKING:
     from explorer.inspection.rows import Row
 
-KEPT = 4096
-"""Rows that are remembered; others are judged again when they come into view."""
+JUDGED = 4096
+"""Verdicts that are remembered; other rows are judged again when they come into view."""
+DESCRIBED = 1 << 17
+"""Rows that need not be described again, so that a long listing is put in order at once."""
 WAITING = 256
 """Rows that may wait; of more, those seen longest ago are dropped."""
 AT_ONCE = 12
@@ -24,8 +26,8 @@ class Verdicts:
     """What has been judged for one machine and scenario, and what waits to be."""
 
     def __init__(self) -> None:
-        self._described: LRUCache[str, Row] = LRUCache(KEPT)
-        self._judged: LRUCache[str, Row] = LRUCache(KEPT)
+        self._described: dict[str, Row] = {}
+        self._judged: LRUCache[str, Row] = LRUCache(JUDGED)
         self._waiting: dict[str, Listing] = {}
 
     def forget_verdicts(self) -> None:
@@ -56,9 +58,7 @@ class Verdicts:
     def add(self, rows: "Iterable[Row]") -> None:
         """Remember rows that were described, with their verdicts if they have been judged."""
         for row in rows:
-            _put(self._described, row)
-            if row.answer is not None:
-                _put(self._judged, row)
+            self._put(row, judged=row.answer is not None)
 
     def add_judged(self, rows: "Sequence[Row]") -> None:
         """Remember rows for which there is nothing more to judge.
@@ -68,18 +68,27 @@ class Verdicts:
         for row in rows:
             known = self._described.get(row.listing.id)
             if known is None or known.estimated or not row.estimated:
-                _put(self._described, row)
-                _put(self._judged, row)
+                self._put(row, judged=True)
+
+    def add_described(self, rows: "Iterable[Row]") -> None:
+        """Remember rows that were described elsewhere, unless more is known of them."""
+        for row in rows:
+            if row.listing.id not in self._described:
+                self._put(row, judged=False)
+
+    def _put(self, row: "Row", *, judged: bool) -> None:
+        """Keep a row in the place of an older one."""
+        self._described.pop(row.listing.id, None)
+        self._described[row.listing.id] = row
+        if len(self._described) > DESCRIBED:
+            del self._described[next(iter(self._described))]
+        if judged:
+            self._judged.discard(row.listing.id)
+            self._judged[row.listing.id] = row
 
     def known(self, listings: "Sequence[Listing]") -> "list[Row | Listing]":
         """The judged rows, or what is known of them, in the same order."""
         return [self._judged.get(one.id) or self._described.get(one.id) or one for one in listings]
-
-
-def _put(cache: "LRUCache[str, Row]", row: "Row") -> None:
-    """Keep a row in the place of an older one, which the cache itself would keep."""
-    cache.discard(row.listing.id)
-    cache[row.listing.id] = row
 
 
 def order(

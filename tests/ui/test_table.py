@@ -174,6 +174,21 @@ async def test_more_is_asked_for_once_when_the_end_comes_near() -> None:
         assert [m.rows for m in app.of(VirtualTable.NeedsMore)] == [100]
 
 
+async def test_rows_that_come_in_above_the_cursor_ask_for_no_more_until_it_moves() -> None:
+    """The last row of a list in some order stays the last whatever comes."""
+    async with table_of(many(100)) as (table, app, pilot):
+        await pilot.press("end")
+        for before in (100, 200):
+            table.rows = rows([*many(before + 100)[100:], *many(100)])
+            await pilot.pause()
+        assert table.rows.key(table.cursor) == "row-99"
+        assert [m.rows for m in app.of(VirtualTable.NeedsMore)] == [100]
+        await pilot.press("end")
+        assert [m.rows for m in app.of(VirtualTable.NeedsMore)] == [100, 300]
+        await pilot.press("home", "end")
+        assert [m.rows for m in app.of(VirtualTable.NeedsMore)] == [100, 300]
+
+
 async def test_enter_opens_the_row_under_the_cursor() -> None:
     async with table_of(many(5)) as (_, app, pilot):
         await pilot.press("down", "enter")

@@ -67,7 +67,7 @@ class ListingScreen(Screen[None]):
         """The rows of a listing in the order of a column."""
 
         listed: Listed
-        rows: tuple[Listing, ...]
+        rows: "tuple[Row, ...]"
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -282,9 +282,10 @@ class ListingScreen(Screen[None]):
         """Order in a thread: rows that were never looked at have to be judged for that."""
         rows = self._verdicts.known(listed.rows)
         ordered = await asyncio.to_thread(order, rows, self.machine, self.scenario, *listed.order)
-        self.post_message(self.RowsOrdered(listed, tuple(row.listing for row in ordered)))
+        self.post_message(self.RowsOrdered(listed, tuple(ordered)))
 
     @on(RowsOrdered)
     def _take_order(self, message: RowsOrdered) -> None:
         if (message.listed.rows, message.listed.order) == (self.listed.rows, self.listed.order):
-            self.listed = self.listed.arranged(message.rows)
+            self._verdicts.add_described(message.rows)
+            self.listed = self.listed.arranged(tuple(row.listing for row in message.rows))

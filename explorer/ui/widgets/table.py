@@ -143,6 +143,10 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._key: Hashable = None
         self._announced: tuple[int, Hashable] | None = None
         self._asked_at: int | None = None
+        self._asked_below = 0
+        """Rows from the cursor on when more were asked for."""
+        self._held = False
+        """No more is asked for until the cursor moves."""
 
     # State
 
@@ -191,6 +195,9 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
             same = before < len(rows) and rows.key(before) == self._key
             found = before if same else rows.find(self._key)
         after = self.validate_cursor(before if found is None else found)
+        # Where they came in above, the end is as near as before: asking on would go on for ever.
+        below = len(rows) - after
+        self._held = self._asked_at is not None and below <= self._asked_below
         self.virtual_size = Size(self.size.width, len(rows) + HEADER_LINES)
         if after != before:
             self.set_reactive(VirtualTable.cursor, after)
@@ -206,7 +213,7 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._refresh_row(before)
         self._refresh_row(after)
         self._announce()
-        self._ask_for_more()
+        self._ask_for_more(moved=True)
 
     def watch_marked(self) -> None:
         """Paint the margins anew."""
@@ -233,11 +240,14 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._announced = (self.cursor, self._key)
             self.post_message(self.Highlighted(self, self.cursor, self._key))
 
-    def _ask_for_more(self) -> None:
+    def _ask_for_more(self, *, moved: bool = False) -> None:
+        """Ask once for each number of rows; for those that came in above, when the cursor moves."""
         total = len(self.rows)
+        self._held = self._held and not moved
         last_seen = max(round(self.scroll_y) + self.page_rows, self.cursor)
-        if last_seen + self.page_rows >= total and self._asked_at != total:
-            self._asked_at = total
+        near = last_seen + self.page_rows >= total
+        if near and self._asked_at != total and not self._held:
+            self._asked_at, self._asked_below = total, total - self.cursor
             self.post_message(self.NeedsMore(self, total))
 
     def _show_cursor(self) -> None:
@@ -264,8 +274,9 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.cursor = 0
 
     def action_last(self) -> None:
-        """Go to the last row there is so far."""
+        """Go to the last row there is so far; from there, ask for more."""
         self.cursor = len(self.rows) - 1
+        self._ask_for_more(moved=True)
 
     def action_select(self) -> None:
         """Open the row under the cursor."""
