@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,7 +94,7 @@ async def _drive(
     app = WeightsApp(
         Session(
             open_source=open_source,
-            detect=lambda: parse_machine(MACHINE),
+            detect=lambda: replace(parse_machine(MACHINE), detected=True),
             query=picture.query,
             model=ModelRef(picture.model) if picture.model else None,
             now=now,

@@ -7,7 +7,7 @@ asked for: a person says so, or opens the model.
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from explorer.errors import ExplorerError
 from explorer.hub.source import Listing, Source
@@ -15,6 +15,8 @@ from explorer.lineage import Relation
 from explorer.units import count
 from explorer.userfile import Seen
 
+AS_GOOD_AS_NEW = timedelta(minutes=15)
+"""Age of an answer that is not asked for again."""
 AT_ONCE = 6
 """Requests at one moment."""
 
@@ -58,12 +60,14 @@ class Watched:
     listing: Listing | None = None
     """None until it was asked for, and where it could not be had."""
     age_seconds: float = 0.0
+    older: bool = False
+    """The answer is from before it was looked at, as without a network: it tells nothing new."""
     error: ExplorerError | None = None
 
     @property
     def changes(self) -> Changes:
         """What differs; nothing while it is not known."""
-        if self.listing is None or self.seen is None:
+        if self.listing is None or self.seen is None or self.older:
             return Changes()
         return changes_of(self.listing, self.seen)
 
@@ -95,7 +99,7 @@ def quantizations_of(listing: Listing) -> int | None:
 
 
 async def look(
-    source: Source, models: Sequence[str], seen: Mapping[str, Seen]
+    source: Source, models: Sequence[str], seen: Mapping[str, Seen], now: datetime
 ) -> AsyncGenerator[Watched]:
     """The watched models as they are had, in no order; what cannot be had with its error."""
     turn = asyncio.Semaphore(AT_ONCE)
@@ -106,7 +110,10 @@ async def look(
                 page = await source.listed(model)
             except ExplorerError as error:
                 return Watched(model, seen.get(model), error=error)
-        return Watched(model, seen.get(model), page.rows[0], page.age_seconds)
+        before = seen.get(model)
+        age = timedelta(seconds=page.age_seconds)
+        older = before is not None and age > now - before.at + AS_GOOD_AS_NEW
+        return Watched(model, before, page.rows[0], page.age_seconds, older)
 
     asked = [asyncio.create_task(ask(model)) for model in models]
     try:

@@ -3,11 +3,13 @@
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from explorer.cli import main
+from explorer.userfile import Seen, UserFile
 from tests.cli.hub import REPOS, hub_of_this_shell, printed
 from tests.hub import HubFile, HubServer
 from tests.hub.builder import gguf_repo
@@ -74,6 +76,23 @@ def test_a_model_that_is_gone_is_told_and_the_others_are_listed(
     assert main(["watch", "no/such-model"]) == 3
     assert "no/such-model" in capsys.readouterr().err
     assert tomllib.loads(path.read_text())["watched"] == ["acme/gone", "acme/Llama-8B"]
+
+
+def test_an_answer_from_before_it_was_looked_at_tells_nothing_new(
+    hub: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hub.endpoint
+    seen = Seen(datetime.now(UTC), "newer", None, 5, 7)
+    UserFile(tmp_path / "config" / "remembered.toml").change(
+        lambda now: now.watch("Qwen/Qwen3-8B").look("Qwen/Qwen3-8B", seen)
+    )
+    (row,) = printed(capsys, "watch", "--source", "snapshot")
+    assert row["now"]["downloads"] > 5
+    assert row["changes"] == {"commit": None, "quantizations": None, "downloads": None}
+    assert main(["watch", "--source", "snapshot"]) == 0
+    said = capsys.readouterr()
+    assert "nothing new" in said.out
+    assert "as of " in said.err
 
 
 def test_nothing_named_is_nothing_forgotten(capsys: pytest.CaptureFixture[str]) -> None:

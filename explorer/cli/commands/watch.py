@@ -16,6 +16,9 @@ from explorer.hub.source import Listing, Source
 from explorer.inspection.watching import Watched, look, quantizations_of, seen_of
 from explorer.userfile import Remembered, Seen, UserFile
 
+OLD_SECONDS = 60
+"""What is younger needs no age."""
+
 
 async def run(options: argparse.Namespace) -> int:
     """``weights watch``. The exit code is that of the first model that could not be had.
@@ -34,13 +37,13 @@ async def run(options: argparse.Namespace) -> int:
         elif names:
             listings = [(await source.listed(name)).rows[0] for name in names]
             file.change(lambda kept: _look(_watch(kept, names), names, listings, now))
-        models = await _ask(source, file.read())
+        models = await _ask(source, file.read(), now)
         title = source.title
     if options.json:
         contract.emit([_json(one) for one in models])
     else:
         report.print_lines(_table(models))
-        report.note(f"{len(models)} watched | {title}" if models else "no model is watched yet")
+        report.note(_footing(models, title))
     if options.seen:
         had = [one.listing for one in models if one.listing is not None]
         file.change(lambda kept: _look(kept, [one.id for one in had], had, now))
@@ -63,10 +66,10 @@ def _look(
     return kept
 
 
-async def _ask(source: Source, kept: Remembered) -> list[Watched]:
+async def _ask(source: Source, kept: Remembered, now: datetime) -> list[Watched]:
     """The watched models in the order they were watched."""
     found: dict[str, Watched] = {}
-    async with aclosing(look(source, kept.watched, kept.seen)) as models:
+    async with aclosing(look(source, kept.watched, kept.seen, now)) as models:
         async for one in models:
             found[one.id] = one
     return [found[name] for name in kept.watched]
@@ -82,6 +85,14 @@ def _table(models: Sequence[Watched]) -> list[str]:
         Column("Downloads", right=True, spare=2),
     ]
     return lines(columns, [_cells(one) for one in models]) if models else []
+
+
+def _footing(models: Sequence[Watched], title: str) -> str:
+    if not models:
+        return "no model is watched yet: weights watch MODEL"
+    age = max(one.age_seconds for one in models)
+    old = f"as of {units.seconds(age)} ago" if age >= OLD_SECONDS else ""
+    return " | ".join(filter(None, (f"{len(models)} watched", title, old)))
 
 
 def _cells(one: Watched) -> tuple[str, ...]:

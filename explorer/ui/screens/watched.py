@@ -125,7 +125,7 @@ class WatchedScreen(Screen[None]):
         """Post the models as they are had."""
         self.busy = True
         names, seen = self.remembered.watched, self.remembered.seen
-        async with aclosing(look(source, names, seen)) as models:
+        async with aclosing(look(source, names, seen, self._now)) as models:
             async for model in models:
                 self.post_message(self.Answered(model))
         self.post_message(self.AllAnswered())
