@@ -105,6 +105,13 @@ def test_a_row_passes_what_holds(words: str) -> None:
     assert passes(words) is True
 
 
+def test_one_of_several_licenses_is_found_and_all_of_them_hold() -> None:
+    both = replace(LLAMA, license="Apache-2.0,cc-by-nc-4.0")
+    assert passes("license:apache-2.0", both) is True
+    assert passes("license:mit", both) is False
+    assert passes("license:commercial", both) is False
+
+
 @pytest.mark.parametrize(
     "words",
     [
