@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from explorer.errors import ExplorerError
 from explorer.hub.source import Listing, Source
-from explorer.lineage import Relation
 from explorer.units import count
 from explorer.userfile import Seen
 
@@ -19,6 +18,8 @@ AS_GOOD_AS_NEW = timedelta(minutes=15)
 """Age of an answer that is not asked for again."""
 AT_ONCE = 6
 """Requests at one moment."""
+
+_QUANTIZED = "quantized"  # as the relation is called; the first frame does without all of lineage
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def seen_of(listing: Listing, now: datetime) -> Seen:
 
 def quantizations_of(listing: Listing) -> int | None:
     """Models that were quantized from it; None where the source counts none of any kind."""
-    return listing.derived.get(Relation.QUANTIZED.value, 0) if listing.derived else None
+    return listing.derived.get(_QUANTIZED, 0) if listing.derived else None
 
 
 async def look(
