@@ -11,6 +11,7 @@ from explorer.ui.messages import ToggleMark
 from explorer.ui.screens.compare import CompareScreen
 from explorer.ui.screens.model import ModelScreen
 from explorer.ui.widgets.sidebyside import SideBySide
+from explorer.ui.widgets.status import Status
 from tests.ui.support import lines, running, session, settled, shown
 
 MODELS = ("Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-8B", "openai/gpt-oss-20b")
@@ -50,7 +51,7 @@ async def test_a_model_that_is_not_there_says_so_and_leaves_the_others() -> None
         assert "8.19 B" in line_of(app, "parameters")
         await pilot.press("right")
         await settled(pilot)
-        assert lines(app)[-2].startswith("  ! ")
+        assert lines(app)[app.screen.query_one(Status).region.y].startswith("  ! ")
 
 
 async def test_enter_opens_the_model_under_the_cursor() -> None:

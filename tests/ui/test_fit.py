@@ -183,7 +183,7 @@ async def test_commands_are_shown_with_their_size_and_copied_never_run() -> None
         await press(pilot, "y")
         text = shown(app)
         assert "hf download Qwen/Qwen3-8B" in text
-        assert "GB; the disk" in text
+        assert "16.38 GB, and makes 16.38 GB more of them; the disk" in " ".join(text.split())
         assert "llama-server" in text
         await press(pilot, "enter")
         assert app.clipboard.startswith("hf download Qwen/Qwen3-8B")
