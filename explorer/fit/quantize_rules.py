@@ -265,14 +265,14 @@ def layer_types(
             number if by_layer and file_type not in _LOW else down + offset for offset in (0, 1)
         ]
         spot = Spot(value, values, traits)
-        gate = Spot(number if by_layer else up, len(layout), traits)
+        up_type = _choose(_FFN_UP, file_type, Spot(number if by_layer else up, len(layout), traits))
         chosen = LayerTypes(
             attn_q=_choose({} if file_type in _LOW else _ATTN_Q, file_type, spot),
             attn_k=_choose(_ATTN_K, file_type, spot),
             attn_v=_attn_v(file_type, spot),
             attn_output=_choose(_ATTN_OUTPUT, file_type, spot),
-            ffn_up=_choose(_FFN_UP, file_type, gate),
-            ffn_gate=_choose(_FFN_UP, file_type, gate),
+            ffn_up=up_type,
+            ffn_gate=up_type,
             ffn_down=_choose(_FFN_DOWN, file_type, Spot(downs[0], len(layout), traits)),
             ffn_down_second=_choose(_FFN_DOWN, file_type, Spot(downs[1], len(layout), traits)),
             other=default,

@@ -7,13 +7,18 @@ import as the part used here.
 
 import asyncio
 import json
+import os
+import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
-from urllib.parse import urljoin, urlsplit
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from explorer import __version__
 from explorer.errors import BadToken, HubError, Offline, RateLimited
@@ -23,7 +28,7 @@ from explorer.hub.source import Transfer
 from explorer.spans import Span
 
 if TYPE_CHECKING:
-    import httpx2
+    from explorer.hub.wire import Reply, Wire
 
 Params: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -38,6 +43,9 @@ _PATIENCE_SECONDS = 8.0
 """The longest pause before a retry; a rate limit that lasts longer is told to the person."""
 _DOWN_SECONDS = 10.0
 _SMALL_BODY = 64 << 10
+_LINK = re.compile(r'<([^<>]*)>\s*;[^,<]*?\brel="?([\w-]+)')
+_TOKEN_NAMES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE")
+"""Variables that lead huggingface_hub to a token, beside its file and a notebook's own store."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -75,16 +83,6 @@ def _as_hugging_face(answer: Answer, subject: Subject, with_token: bool) -> HubE
     return failure(answer.status, answer.headers, subject, with_token=with_token)
 
 
-class _Pools(NamedTuple):
-    """Connections to the hub itself and to other places.
-
-    Apart, since each request looks at every connection of its pool, and each may hold all in flight.
-    """
-
-    own: "httpx2.AsyncClient"
-    other: "httpx2.AsyncClient"
-
-
 class Client:
     """Sends GET requests to one hub and to wherever its answers point.
 
@@ -112,7 +110,7 @@ class Client:
         self._origin = _origin(self.endpoint)
         self._token = token
         self._offline = offline
-        self._in_flight = in_flight
+        self.in_flight = in_flight
         self._slots = asyncio.Semaphore(in_flight)
         self._opening = asyncio.Lock()
         self._own_headers = dict(own_headers or {})
@@ -122,7 +120,7 @@ class Client:
         self._quiet_seconds = quiet_seconds
         self.limits = Limits(monotonic)
         self._unanswered: Counter[str] = Counter()
-        self._pools: _Pools | None = None
+        self._wire: Wire | None = None
         self._authorization: dict[str, str] = {}
         self._requests = self._bytes = self._busy = 0
         self._seconds = self._busy_since = 0.0
@@ -136,10 +134,9 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections; the next request opens new ones."""
-        pools, self._pools = self._pools, None
-        if pools is not None:
-            await pools.own.aclose()
-            await pools.other.aclose()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.close()
 
     async def get_json(
         self, url: str, subject: Subject, params: Params, limit: int
@@ -196,35 +193,32 @@ class Client:
         sends the whole file; the connection is then dropped. Raises Unreachable and Offline, and
         RateLimited without asking while the hub is known to refuse.
         """
+        if params:
+            url += "?" + urlencode(params)
         self._refuse_if_down(url, subject)
         bucket = bucket_of(url) if self.is_own(url) else ""
         await self._mind_limits(url, bucket)
         self._unanswered[bucket] += 1
         try:
-            return await self._attempts(url, subject, params, span, limit)
+            return await self._attempts(url, subject, span, limit)
         finally:
             self._unanswered[bucket] -= 1
 
-    async def _attempts(
-        self, url: str, subject: Subject, params: Params, span: Span | None, limit: int
-    ) -> Answer:
+    async def _attempts(self, url: str, subject: Subject, span: Span | None, limit: int) -> Answer:
         """The first answer that no further attempt could better."""
-        import httpx2
+        wire = await self._open(subject)
+        from explorer.hub.wire import Fault
 
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                answer = await self._once(url, subject, params, span, limit)
-            except (httpx2.HTTPError, httpx2.InvalidURL) as fault:
-                connecting = isinstance(fault, httpx2.ConnectError | httpx2.ConnectTimeout)
-                lasting = isinstance(fault, httpx2.InvalidURL | httpx2.UnsupportedProtocol)
-                silent = isinstance(fault, httpx2.ReadTimeout)
-                allowed = _ATTEMPTS_TO_CONNECT if connecting or silent else _ATTEMPTS
-                if lasting or attempt >= allowed:
-                    if connecting and self.is_own(url):
+                answer = await self._once(wire, url, subject, span, limit)
+            except Fault as fault:
+                allowed = _ATTEMPTS_TO_CONNECT if fault.connecting or fault.silent else _ATTEMPTS
+                if fault.lasting or attempt >= allowed:
+                    if fault.connecting and self.is_own(url):
                         self._down_since = self._monotonic()
-                    quiet = f"nothing came for {self._quiet_seconds:g} seconds" if silent else ""
-                    said = quiet or str(fault) or type(fault).__name__
-                    raise unreachable(subject, said) from fault
+                    quiet = f"nothing came for {self._quiet_seconds:g} seconds"
+                    raise unreachable(subject, quiet if fault.silent else str(fault)) from fault
                 await self._pause(_backoff(attempt))
                 continue
             wait = resumes_in_seconds(answer.headers) or _backoff(attempt)
@@ -255,15 +249,8 @@ class Client:
         self._down_since = None
 
     async def _once(
-        self,
-        url: str,
-        subject: Subject,
-        params: Params,
-        span: Span | None,
-        limit: int,
+        self, wire: "Wire", url: str, subject: Subject, span: Span | None, limit: int
     ) -> Answer:
-        pools = await self._open(subject)
-        http = pools.own if self.is_own(url) else pools.other
         headers = self._headers_for(url, subject)
         if span is not None:
             headers |= {
@@ -273,34 +260,29 @@ class Client:
         async with self._slots:
             self._begin()
             try:
-                async with http.stream(
-                    "GET", url, params=params or None, headers=headers
-                ) as response:
-                    skip, wanted, cut = _portion(response.status_code, span, limit)
-                    body = await self._receive(response, skip, wanted, cut=cut)
+                async with wire.get(url, headers) as reply:
+                    skip, wanted, cut = _portion(reply.status, span, limit)
+                    body = await self._receive(reply, skip, wanted, cut=cut)
             finally:
                 self._end()
-        links = {str(name): str(link.get("url", "")) for name, link in response.links.items()}
-        lower = {name.lower(): value for name, value in response.headers.items()}
-        if http is pools.own:
-            self.limits.note(url, response.status_code, lower)
-        return Answer(response.status_code, lower, body, str(response.url), links)
+        if self.is_own(url):
+            self.limits.note(url, reply.status, reply.headers)
+        links = {name: target for target, name in _LINK.findall(reply.headers.get("link", ""))}
+        return Answer(reply.status, reply.headers, body, url, links)
 
-    async def _receive(
-        self, response: "httpx2.Response", skip: int, wanted: int, *, cut: bool
-    ) -> bytes:
+    async def _receive(self, reply: "Reply", skip: int, wanted: int, *, cut: bool) -> bytes:
         """Body bytes ``skip`` to ``skip + wanted``. An answer that ends there keeps its connection."""
-        kept, position, counted = bytearray(), 0, 0
-        async for chunk in response.aiter_bytes():
-            self._bytes += response.num_bytes_downloaded - counted
-            counted = response.num_bytes_downloaded
+        kept, position = bytearray(), 0
+        async for piece in reply.pieces:
+            self._bytes += len(piece)
+            chunk = reply.unpack(piece)
             kept += chunk[max(skip - position, 0) :]
             position += len(chunk)
             if len(kept) > wanted or (cut and len(kept) >= wanted):
                 break
         return bytes(kept[:wanted])
 
-    async def _open(self, subject: Subject) -> "_Pools":
+    async def _open(self, subject: Subject) -> "Wire":
         if self._offline:
             raise Offline(
                 f"{subject} is not stored here",
@@ -308,42 +290,25 @@ class Client:
                 "leave out --offline, or unset HF_HUB_OFFLINE",
             )
         async with self._opening:
-            if self._pools is None:
+            if self._wire is None:
                 try:
-                    # Building the TLS context and looking for the token takes some 100 ms.
-                    self._pools = await asyncio.to_thread(self._connect)
+                    # Importing the HTTP library and looking for the token takes some 100 ms.
+                    self._wire = await asyncio.to_thread(self._connect)
                 except (OSError, ValueError) as fault:
                     raise unreachable(subject, str(fault)) from fault
-            return self._pools
+            return self._wire
 
-    def _connect(self) -> "_Pools":
-        import httpx2
+    def _connect(self) -> "Wire":
         from huggingface_hub import __version__ as library_version
-        from huggingface_hub import constants, get_token
 
-        agent = f"weights-explorer/{__version__}; hf_hub/{library_version}"
-        token = self._token
-        if token is None:
-            token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+        from explorer.hub.wire import Wire
+
+        token = _token_of_person() if self._token is None else self._token
         if token and not (token.isascii() and token.isprintable()):
             raise BadToken("The token cannot be sent", "it is not plain text", "check HF_TOKEN")
         self._authorization = {"authorization": f"Bearer {token}"} if token else {}
-        tls = httpx2.create_ssl_context()
-
-        def pool() -> httpx2.AsyncClient:
-            return httpx2.AsyncClient(
-                http2=True,
-                verify=tls,
-                limits=httpx2.Limits(
-                    max_connections=self._in_flight,
-                    max_keepalive_connections=self._in_flight,
-                    keepalive_expiry=30,
-                ),
-                timeout=httpx2.Timeout(self._quiet_seconds, connect=5, pool=None),
-                headers={"user-agent": agent},
-            )
-
-        return _Pools(pool(), pool())
+        agent = f"weights-explorer/{__version__}; hf_hub/{library_version}"
+        return Wire(agent, self._quiet_seconds)
 
     def _headers_for(self, url: str, subject: Subject) -> dict[str, str]:
         """Headers a place may see: the token is the hub's alone."""
@@ -366,6 +331,23 @@ class Client:
             self._seconds += self._monotonic() - self._busy_since
 
 
+def _token_of_person() -> str | None:
+    """The token that huggingface_hub finds: it also refreshes and exchanges some.
+
+    It is not asked, since that takes a tenth of a second, where it can have nowhere to find one.
+    """
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
+        return None
+    named = any(os.environ.get(name) for name in _TOKEN_NAMES)
+    if not named and "IPython" not in sys.modules and not Path(constants.HF_TOKEN_PATH).exists():
+        return None
+    from huggingface_hub import get_token
+
+    return get_token()
+
+
 def _portion(status: int, span: Span | None, limit: int) -> tuple[int, int, bool]:
     """Bytes to skip, bytes to keep, and whether to hang up once they are there."""
     if span is None:
@@ -383,6 +365,7 @@ def _backoff(attempt: int) -> float:
     return 0.25 * 2.0 ** (attempt - 1)
 
 
+@lru_cache(maxsize=256)
 def _origin(url: str) -> tuple[str, str, int | None]:
     try:
         address = urlsplit(url)

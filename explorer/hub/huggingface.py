@@ -69,7 +69,7 @@ class HuggingFace(Remote):
         *,
         token: str | None = None,
         offline: bool = False,
-        in_flight: int = 48,
+        in_flight: int = 64,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -104,6 +104,9 @@ class RangedReader:
         self._wall = wall
         self._monotonic = monotonic
         self._places: dict[str, _Place] = {}
+        # A file is read to the end of a step before the next is begun: else all the redirects of a
+        # model come first, and no header could be parsed while others are on their way.
+        self._files = asyncio.Semaphore(client.in_flight)
 
     async def read(
         self, url: str, size_bytes: int, subject: Subject, spans: tuple[Span, ...]
@@ -120,7 +123,8 @@ class RangedReader:
             )
         requests = plan(clipped)
         place = self._places.setdefault(url, _Place(url))
-        bodies = await _together(self._fetch(place, subject, span) for span in requests)
+        async with self._files:
+            bodies = await _together(self._fetch(place, subject, span) for span in requests)
         pieces = tuple(zip(requests, bodies, strict=True))
         return tuple(cut(span, pieces) for span in clipped)
 
@@ -146,14 +150,16 @@ class RangedReader:
                 answer = await self._client.exchange(place.url, subject, span=span)
                 if answer.status >= HTTPStatus.BAD_REQUEST:
                     return answer
-                location = self._remember(place, answer.redirect or place.url)
-                if answer.redirect is None:
+                target = answer.redirect
+                location = self._remember(place, target or place.url)
+                if target is None:
                     return answer
         for _ in range(MOST_REDIRECTS):
             answer = await self._client.exchange(location, subject, span=span)
-            if answer.redirect is None:
+            target = answer.redirect
+            if target is None:
                 return answer
-            location = self._remember(place, answer.redirect)
+            location = self._remember(place, target)
         raise unreachable(subject, f"more than {MOST_REDIRECTS} redirects")
 
     def _remember(self, place: _Place, location: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from math import inf
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from platformdirs import user_cache_dir
 
@@ -51,6 +51,9 @@ PRAGMA user_version = {LAYOUT};
 _LOG = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+Blob: TypeAlias = tuple[str, Span, bytes]
+"""The content hash of a file, a range of it, and the bytes there."""
 
 
 class StoredAnswer(NamedTuple):
@@ -138,11 +141,11 @@ class Store:
         self._touch("UPDATE blobs SET used = ? WHERE rowid = ?", row[0], row[4])
         return body[span.start - row[1] : span.stop - row[1]]
 
-    def put_blobs(self, content_hash: str, pieces: Iterable[tuple[Span, bytes]]) -> None:
-        """Keep some ranges of the file with that content."""
+    def put_blobs(self, blobs: Iterable[Blob]) -> None:
+        """Keep some ranges of files, all in one write."""
         rows = [
             (content_hash, span.start, span.stop, *_pack(body), self._clock())
-            for span, body in pieces
+            for content_hash, span, body in blobs
             if len(body) == span.size
         ]
 
@@ -312,11 +315,13 @@ def _open(path: Path | str) -> sqlite3.Connection:
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     try:
+        # Nothing is lost with a new file: waiting for the disk to have it takes 20 to 100 ms.
+        database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
         if database.execute("PRAGMA user_version").fetchone() != (LAYOUT,):
             database.executescript(_SCHEMA)
+        database.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.DatabaseError:
         database.close()
         raise

@@ -11,7 +11,7 @@ from explorer.hub.over import Over
 from explorer.hub.ranges import run
 from explorer.hub.records import decode_page, decode_repo, encode_page, encode_repo
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
-from explorer.hub.store import Store, StoredAnswer
+from explorer.hub.store import Blob, Store, StoredAnswer
 from explorer.spans import Reading, Span, T
 
 FRESH_SECONDS = 15 * 60.0
@@ -46,6 +46,8 @@ class Stored(Over):
         self._fresh_seconds = fresh_seconds
         self._clock = clock
         self._cached = 0
+        self._waiting: list[Blob] = []
+        self._storing = asyncio.Lock()
 
     @property
     def transfer(self) -> Transfer:
@@ -239,8 +241,16 @@ class Stored(Over):
             fetched = await self._source.read(repo, file, _grab(missing))
             pieces = list(zip(missing, fetched, strict=True))
             bodies.update(pieces)
-            await asyncio.to_thread(self._store.put_blobs, identity, pieces)
+            await self._keep([(identity, *piece) for piece in pieces])
         return tuple(bodies.get(span) or b"" for span in clipped)
+
+    async def _keep(self, blobs: list[Blob]) -> None:
+        """Store ranges, together with all that come while the store is busy with others."""
+        self._waiting += blobs
+        async with self._storing:
+            if self._waiting:
+                blobs, self._waiting = self._waiting, []
+                await asyncio.to_thread(self._store.put_blobs, blobs)
 
     def _has_shards(self, repo: Repo, index_path: str) -> bool:
         """Whether the beginning of every shard of an index is stored."""

@@ -7,7 +7,8 @@ because what is inside a broken file is just what a person wants to know.
 """
 
 import struct
-from operator import attrgetter
+from math import inf
+from operator import itemgetter
 
 from explorer.errors import HeaderError
 from explorer.spans import Reading, Span
@@ -27,6 +28,7 @@ HUB_MAX_HEADER = 25_000_000
 """Longest header the hub's clients accept; a longer one is read, and said to be a problem there."""
 
 _LENGTH = 8
+_RANGE = itemgetter(*map(Tensor._fields.index, ("start", "size_bytes")))
 _OVERFLOW = 2**64  # usize of the reference implementation, in bits of data
 
 
@@ -72,7 +74,10 @@ def parse_header(path: str, data: bytes, size_bytes: int | None) -> Header:
             problems.add(f"the tensors do not fit in the file's {size_bytes} bytes")
             size_bytes = None
         elif shift:
-            moved = [t._replace(start=t.start + shift) for t in document.tensors]
+            moved = [
+                Tensor(name, dtype, shape, begin + shift, size)
+                for name, dtype, shape, begin, size in document.tensors
+            ]
             document = document._replace(tensors=moved)
             start += shift
     return _header(path, document, start, size_bytes, problems)
@@ -116,9 +121,7 @@ def _cut_off(path: str, length: int, have: int) -> HeaderError:
 def _header(
     path: str, document: Document, data_start: int, size_bytes: int | None, problems: Problems
 ) -> Header:
-    tensors = document.tensors
-    if (ranges := [tensor[3:] for tensor in tensors]) != sorted(ranges):
-        tensors = sorted(tensors, key=attrgetter("start", "size_bytes"))
+    tensors = sorted(document.tensors, key=_RANGE)
     _check(path, tensors, data_start, size_bytes, problems)
     return Header(
         format="safetensors",
@@ -134,19 +137,23 @@ def _check(
 ) -> None:
     """Ranges follow each other up to the file's end, and each is what its shape and dtype need."""
     needed: dict[tuple[str, tuple[int, ...]], int | None] = {}
+    limit = inf if size_bytes is None else size_bytes
     for tensor in tensors:
         _, dtype, shape, start, size = tensor
         key = (dtype, shape)
-        if key not in needed:
-            needed[key] = _needed_bytes(path, tensor)
-        if size != needed[key]:
-            _note_size(tensor, needed[key], problems)
+        if size != needed.get(key):
+            if key not in needed:
+                needed[key] = _needed_bytes(path, tensor)
+            if size != needed[key]:
+                _note_size(tensor, needed[key], problems)
         if start != position:
             _note_gap(tensor, position, problems)
-        position = max(position, start + size)
-        if size_bytes is not None and start + size > size_bytes:
-            beyond = start + size - size_bytes
-            problems.add(f"{quoted(tensor.name)} ends {beyond} bytes beyond the end of the file")
+        end = start + size
+        position = max(position, end)
+        if end > limit:
+            problems.add(
+                f"{quoted(tensor.name)} ends {end - limit} bytes beyond the end of the file"
+            )
     if size_bytes is not None and position < size_bytes:
         problems.add(f"{size_bytes - position} bytes at the end of the file belong to no tensor")
 

@@ -76,7 +76,7 @@ class _Walk:
         while mark == ",":
             mark, position = self._plain_entries(position, tensors)
             if mark == ",":
-                name, value, mark, position = self._member(position)
+                name, value, mark, position = self._member(self._after_space(position))
                 if name == "__metadata__":
                     self._take_metadata(value)
                 else:

@@ -6,7 +6,6 @@ Each client runs in a process of its own against a hub in this one. (hf-mem has 
 written into it and cannot take part.) Nothing is asserted: times are for people.
 """
 
-import asyncio
 import os
 import resource
 import statistics
@@ -19,16 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from explorer.hub.options import open_source
-from explorer.hub.source import ModelRef, RepoFile, Source
-from explorer.weights.safetensors import parse_header, read_header
 from tests.hub import HubServer
 from tests.hub.builder import many_tensors
 
 LATENCY_SECONDS = 0.05
 RUNS = 3
 SHAPES = (("160 shards x 585 tensors", 160, 585), ("40 shards x 975 tensors", 40, 975))
-INDEX = "model.safetensors.index.json"
 REFERENCE = "huggingface_hub, by ranges"
 
 _RANGES = "from huggingface_hub import get_safetensors_metadata as get; get('acme/many-tensors')"
@@ -58,7 +53,7 @@ class Measured(NamedTuple):
 
 def clients() -> list[Client]:
     """Everyone who takes part."""
-    ours = [sys.executable, "-m", "tests.benchmarks.wire", "read"]
+    ours = [sys.executable, "-m", "tests.benchmarks.wire_reader"]
     return [
         Client("explorer, by ranges", ours, endpoint=False),
         Client("explorer, one request", ours, endpoint=True),
@@ -66,28 +61,6 @@ def clients() -> list[Client]:
         Client(REFERENCE, [sys.executable, "-c", _RANGES], endpoint=False),
         Client("huggingface_hub, one request", [sys.executable, "-c", _ONE], endpoint=True),
     ]
-
-
-async def read_headers(source: Source) -> int:
-    """Number of tensors in all headers of the model, read as the program reads them."""
-    repo = await source.repo(ModelRef("acme/many-tensors"))
-    shards = {file.path: file for file in repo.files if file.path.endswith(".safetensors")}
-    if headers := await source.sharded_headers(repo, INDEX):
-        parsed = [parse_header(path, headers[path], shards[path].size_bytes) for path in headers]
-        return sum(len(header.tensors) for header in parsed)
-
-    async def count(file: RepoFile) -> int:
-        reading = read_header(file.path, file.size_bytes)
-        return len((await source.read(repo, file, reading)).tensors)
-
-    return sum(await asyncio.gather(*map(count, shards.values())))
-
-
-async def read_once() -> None:
-    """What the program does for a model it has not seen."""
-    source = open_source("hub")
-    print(await read_headers(source), source.transfer)
-    await source.close()
 
 
 def measure(client: Client, hub: HubServer, folder: Path) -> Measured:
@@ -105,8 +78,9 @@ def measure(client: Client, hub: HubServer, folder: Path) -> Measured:
 
 def _run(command: Sequence[str], endpoint: str, cache: Path) -> tuple[float, float]:
     """Seconds on the wall and of the processor."""
+    # Compiled modules are kept, as they are where a program is installed.
     environment: Mapping[str, str] = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(cache),
         "WEIGHTS_CACHE": str(cache),
@@ -138,7 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["read"]:
-        asyncio.run(read_once())
-    else:
-        main()
+    main()

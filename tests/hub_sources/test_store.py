@@ -27,7 +27,7 @@ def opened_store(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_a_stored_range_gives_every_range_within_it(store: Store) -> None:
-    store.put_blobs("abc", [(Span(0, 10), b"0123456789"), (Span(90, 95), b"abcde")])
+    store.put_blobs([("abc", Span(0, 10), b"0123456789"), ("abc", Span(90, 95), b"abcde")])
     assert store.get_blob("abc", Span(0, 10)) == b"0123456789"
     assert store.get_blob("abc", Span(3, 5)) == b"34"
     assert store.get_blob("abc", Span(91, 95)) == b"bcde"
@@ -38,7 +38,7 @@ def test_a_stored_range_gives_every_range_within_it(store: Store) -> None:
 
 
 def test_a_piece_that_came_short_is_not_kept(store: Store) -> None:
-    store.put_blobs("abc", [(Span(0, 10), b"012")])
+    store.put_blobs([("abc", Span(0, 10), b"012")])
     assert store.get_blob("abc", Span(0, 3)) is None
 
 
@@ -69,7 +69,7 @@ def test_the_least_recently_used_go_when_room_runs_out(tmp_path: Path) -> None:
     store = Store(tmp_path, capacity=20 * len(NOISE), clock=clock)
     for number in range(200):
         clock.now += 2 * HOUR
-        store.put_blobs(f"file-{number}", [(Span(0, len(NOISE)), NOISE)])
+        store.put_blobs([(f"file-{number}", Span(0, len(NOISE)), NOISE)])
         assert store.get_blob("file-0", Span(0, 1)) is not None, "in use all the time"
     assert store.size_bytes() < 100 * len(NOISE)
     assert store.get_blob("file-1", Span(0, 1)) is None
@@ -80,7 +80,7 @@ def test_the_least_recently_used_go_when_room_runs_out(tmp_path: Path) -> None:
 
 def test_clearing_forgets_everything(store: Store) -> None:
     store.put_answer("key", b"x")
-    store.put_blobs("abc", [(Span(0, 1), b"x")])
+    store.put_blobs([("abc", Span(0, 1), b"x")])
     store.clear()
     assert store.get_answer("key") is None
     assert store.get_blob("abc", Span(0, 1)) is None
@@ -102,7 +102,7 @@ def test_a_file_that_is_no_database_is_moved_aside(tmp_path: Path, damage: bytes
 def test_a_database_damaged_in_the_middle_is_moved_aside(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for number in range(50):
-        store.put_blobs(f"file-{number}", [(Span(0, 50_000), NOISE[:50_000])])
+        store.put_blobs([(f"file-{number}", Span(0, 50_000), NOISE[:50_000])])
     store.close()
     content = bytearray(store.path.read_bytes())
     content[4096 : 40 * 4096] = NOISE[: 39 * 4096].ljust(39 * 4096, b"\xff")
@@ -157,7 +157,7 @@ store = Store(Path(sys.argv[1]))
 number = 0
 while True:
     body = str(number).encode().ljust(20_000, b".")
-    store.put_blobs(f"{sys.argv[2]}-{number}", [(Span(0, 20_000), body)])
+    store.put_blobs([(f"{sys.argv[2]}-{number}", Span(0, 20_000), body)])
     print(number, flush=True)
     number += 1
     if number == int(sys.argv[3]):

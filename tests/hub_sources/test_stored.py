@@ -223,7 +223,7 @@ async def look() -> None:
     assert await source.sharded_headers(repo, "model.safetensors.index.json")
 
 asyncio.run(look())
-print(*sorted({name.partition(".")[0] for name in sys.modules} & {"httpx2", "huggingface_hub", "ssl"}))
+print(*sorted({name.partition(".")[0] for name in sys.modules} & {"httpcore2", "huggingface_hub", "ssl"}))
 """
 
 
@@ -234,9 +234,9 @@ async def test_an_answer_from_the_store_loads_no_http_client(
         command = [sys.executable, "-c", SECOND_LOOK, hub.endpoint, str(tmp_path)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    assert "httpx2" in await asyncio.to_thread(look)
+    assert "httpcore2" in await asyncio.to_thread(look)
     second = await asyncio.to_thread(look)
-    assert "httpx2" not in second
+    assert "httpcore2" not in second
     assert "huggingface_hub" not in second
 
 

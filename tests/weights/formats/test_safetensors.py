@@ -140,6 +140,16 @@ def test_a_broken_rule_leaves_the_tensors_visible(
     assert problem in header.problems
 
 
+@pytest.mark.parametrize("space", ["", " ", "\n  ", "\r\n\t"])
+def test_space_between_entries_is_of_any_kind(space: str) -> None:
+    entries = [
+        json.dumps({name: entry("U8", [], at, at + 1)})[1:-1] for at, name in enumerate("abc")
+    ]
+    header = read(file_of("{" + f",{space}".join(entries) + "}", 3))
+    assert names(header) == ["a", "b", "c"]
+    assert not header.problems
+
+
 def test_duplicates_are_named() -> None:
     one = '"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}'
     two = '"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}'
