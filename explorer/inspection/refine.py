@@ -40,7 +40,7 @@ class Refining:
     """Rows that were seen and not asked for yet, those on hold included."""
     in_flight: int
     resumes_in_seconds: float | None
-    """When rows on hold are asked for again: the hub's limits are minded; None if none is on hold."""
+    """When the hub's limits let rows on hold be asked for again; None if it is not they that hold any."""
 
 
 def can_be_refined(row: Row) -> bool:
@@ -82,6 +82,7 @@ class Refiner:
         self._waiting: dict[str, Row] = {}
         self._held: dict[str, Row] = {}
         self._resumes_at = 0.0
+        self._limited = False
         self._asked: dict[tuple[str, str | None], _Asked] = {}
         self._running: dict[asyncio.Task[Row | None], Row] = {}
         self._ready: list[Row] = []
@@ -91,7 +92,8 @@ class Refiner:
     @property
     def state(self) -> Refining:
         """What waits, what is under way, and when rows on hold go on."""
-        resumes = max(self._resumes_at - self._monotonic(), 0.0) if self._held else None
+        limited = self._held and self._limited
+        resumes = max(self._resumes_at - self._monotonic(), 0.0) if limited else None
         return Refining(len(self._waiting) + len(self._held), len(self._running), resumes)
 
     def look_at(self, rows: Sequence[Row]) -> None:
@@ -182,8 +184,10 @@ class Refiner:
         try:
             refined = await self._refine(row)
         except RateLimited as refusal:
+            self._limited = True
             self._hold(row, refusal.retry_after_seconds or _RETRY_SECONDS)
         except Unreachable:
+            self._limited = False
             self._hold(row, _RETRY_SECONDS)
         except ExplorerError:
             return None  # offline, or of no use: nothing would change it

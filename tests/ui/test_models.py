@@ -169,6 +169,18 @@ async def test_a_heading_sorts_where_the_source_can() -> None:
         assert source.searches[-1].sort == "downloads"
 
 
+async def test_rows_ordered_by_a_heading_say_so_and_escape_undoes_it() -> None:
+    async with running(session(shelf), (120, 24)) as (app, pilot):
+        place = next(p for p in table(app).placed if p.column.key == "params")
+        await pilot.click("#models", offset=(place.x + 4, 0))
+        await settled(pilot)
+        assert "sort params" in shown(app)
+        await pilot.press("escape")
+        await settled(pilot)
+        assert "sort trending" in shown(app)
+        assert table(app).sorted_by[0] != "params"
+
+
 async def test_another_context_judges_every_row_anew() -> None:
     async with running(session(shelf), (120, 24)) as (app, pilot):
         before = next(line for line in lines(app) if "model-0001" in line)

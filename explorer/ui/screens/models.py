@@ -109,11 +109,12 @@ class ModelsScreen(ListingScreen):
         if not is_composed(self):
             return
         listed = self.listed
-        self.query_one(Chips).chips = chips(listed.words)
+        asked = dict(chips(listed.words))
+        self.table.sorted_by = listed.order if listed.order[0] else (asked["sort"], True)
+        asked["sort"] = listed.order[0] or asked["sort"]
+        self.query_one(Chips).chips = tuple(asked.items())
         self._show_status()
         self.table.show_empty(listed.nothing)
-        shown = dict(chips(listed.words))
-        self.table.sorted_by = listed.order if listed.order[0] else (shown.get("sort", ""), True)
         self.table.set_columns(columns_for(listed.rows))
         self.table.rows = JudgedRows(listed.shown, self._look, self._session.now(), self._star)
         self._preview()
@@ -126,10 +127,11 @@ class ModelsScreen(ListingScreen):
             left = max(listed.resumes_at - monotonic(), 0.0)
             busy = f"the hub asks to slow down: goes on in {seconds(left)}"
         if self._refiner is not None and self._refiner.state.resumes_in_seconds:
-            text.append(f"≈ are made exact in {seconds(self._refiner.state.resumes_in_seconds)}")
+            soon = seconds(self._refiner.state.resumes_in_seconds)
+            text.append(f"the hub's limits are used up: ≈ are made exact in {soon}")
         if self.marked:
-            pair = ", d compares their tensors" if len(self.marked) == 2 else ""
-            text.append(f"{len(self.marked)} marked{pair}")
+            pair = ", d their tensors" if len(self.marked) == 2 else ""
+            text.append(f"{len(self.marked)} marked: C compares them{pair}")
         self.query_one(Status).state = State(
             text="  ·  ".join(text), busy=busy, age_seconds=listed.age_seconds, error=listed.error
         )
@@ -207,9 +209,11 @@ class ModelsScreen(ListingScreen):
         self.set_focus(self.search)  # at once: the next key may be a letter already
 
     def action_leave_search(self) -> None:
-        """Back to the list; a second time clears the search."""
+        """Back to the list; then undo an order of the rows, then clear the search."""
         if self.search.has_focus:
             self.table.focus()
+        elif self.listed.order[0]:
+            self.listed = self.listed.ordered_by("")
         elif self.search.value:
             self.search.value = ""
 
@@ -284,6 +288,11 @@ class ModelsScreen(ListingScreen):
     async def action_searches(self) -> None:
         """Search again for what was saved, or save the present search under a name."""
         saved = self.remembered.searches
+        if not saved and not self.listed.words:
+            self.notify(
+                "no search was saved yet: search, then save it here", markup=False, timeout=3
+            )
+            return
         width = max(map(len, saved), default=0) + 2
         choices = [(name, f"{name:<{width}}{words}") for name, words in saved.items()]
         words = self.listed.words
