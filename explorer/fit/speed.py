@@ -3,9 +3,10 @@
 Decode reads the active weights and the cache once a token: seconds = bytes / (efficiency * bandwidth) +
 layers * t_layer, summed over the devices that hold them. Prefill is a share of the device's
 half-precision peak at two operations a parameter and token. The coefficients by class of device are in
-``speed.toml``, fitted to public runs of llama.cpp by ``tests/benchmarks/fit_speed.py``; the spread is
-that of machines the fit did not see. Without measured runs of a class, or without its bandwidth, there is
-no figure.
+``speed.toml``, fitted to public runs of llama.cpp and MLX by ``tests/benchmarks/fit_speed.py``; the
+spread is that of machines the fit did not see. Without measured runs of a class, or without its
+bandwidth, there is no figure, and none is faster than every run that was measured: a token of a small
+model waits for what no roofline knows.
 """
 
 import math
@@ -27,8 +28,10 @@ from explorer.hardware.machine import Device, Machine
 _DATA = Path(__file__).with_name("speed.toml")
 HOST = "cpu"
 """The class of a host's own memory and processor."""
+MLX = "mlx"
+"""The class of Apple's chips under MLX."""
 REFERENCE_BANDWIDTH = 800e9
-"""Bytes a second. Where the times a layer are stated; wider devices finish small kernels sooner."""
+"""Bytes a second. Where the times a layer are stated, of classes whose wider devices are quicker there."""
 FEW_EXPERT_RUNS = 5
 FEW_EXPERTS_LOW = 0.6
 """Widens the low end where a class was hardly measured with experts: they cost up to that elsewhere."""
@@ -36,6 +39,9 @@ FEW_EXPERTS_LOW = 0.6
 _GEFORCE = re.compile(r"(?:geforce|gtx|rtx) ?[1-5]0\d0|^titan", re.IGNORECASE)
 _STRIX = re.compile(r"strix halo|8060s|8050s|ai max|gfx1151", re.IGNORECASE)
 _GB10 = re.compile(r"gb10|dgx spark|gx10", re.IGNORECASE)
+_M1 = re.compile(r"\bm1\b", re.IGNORECASE)
+_VOLTA = (7, 0)
+"""The first compute capability that adds integers beside floats, as unpacking quantized weights wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +49,21 @@ class DecodeFit:
     """What was fitted to the decode runs of one class."""
 
     title: str
+    engine: str
+    """``llama.cpp`` or ``MLX``: whose runs they are."""
     rows: int
     machines: int
     expert_rows: int
     efficiency: float
     """Share of peak bandwidth that weights are read at."""
     layer_seconds: float
-    """What a layer costs besides, at ``REFERENCE_BANDWIDTH``; less with the root of the bandwidth."""
+    """What a layer costs besides, at ``REFERENCE_BANDWIDTH``."""
     expert_seconds: float
     """More, for a layer with experts."""
     split_seconds: float
     """More, for a layer of a model split over several devices."""
+    scaling: float
+    """Exponent of the bandwidth by which the three times shrink; 0 where they are the same on all."""
     kv_efficiency: float
     """Share of peak bandwidth that the cache is read at; that of GB10 where a class was not measured."""
     low: float
@@ -88,12 +98,16 @@ class DeviceRead:
 
 def device_class(device: Device) -> str | None:
     """The class whose runs speak for a device; None where there are none."""
-    if device.kind in ("metal", "cpu"):
-        return "apple" if device.kind == "metal" else HOST
+    if device.kind == "cpu":
+        return HOST
+    if device.kind == "metal":
+        return "apple-m1" if _M1.search(device.name) else "apple"
     if _STRIX.search(device.name):
         return "amd-apu"
     if device.kind == "cuda" and _GB10.search(device.name):
         return "nvidia-gb10"
+    if device.compute_capability and device.compute_capability < _VOLTA:
+        return "nvidia-pascal"
     return _DISCRETE.get((device.kind, device.memory_kind))
 
 
@@ -119,10 +133,11 @@ def decode(reads: Sequence[DeviceRead]) -> Range | None:
     None if any device that reads something is of a class without measured runs.
     """
     busy = [read for read in reads if read.weight_bytes or read.kv_bytes]
+    fits, fastest = _fits()[0], _fits()[2]
     seconds = low = high = 0.0
     split = sum(read.device_class != HOST for read in busy) > 1
     for read in busy:
-        fit = _fits()[0].get(read.device_class)
+        fit = fits.get(read.device_class)
         if fit is None or read.bandwidth_bytes_per_second <= 0:
             return None
         own = _seconds(read, fit, split=split)
@@ -132,13 +147,15 @@ def decode(reads: Sequence[DeviceRead]) -> Range | None:
         high += own / fit.high
     if not seconds:
         return None
-    return Range(1 / low, 1 / seconds, 1 / high)
+    # the same share of a range that is faster than any run there was
+    slower = max(1.0, 1 / fastest / seconds)
+    return Range(1 / low / slower, 1 / seconds / slower, 1 / high / slower)
 
 
 def _seconds(read: DeviceRead, fit: DecodeFit, *, split: bool) -> float:
     weights = read.weight_bytes / (fit.efficiency * read.bandwidth_bytes_per_second)
     cache = read.kv_bytes / (fit.kv_efficiency * read.bandwidth_bytes_per_second)
-    slower = math.sqrt(REFERENCE_BANDWIDTH / read.bandwidth_bytes_per_second)
+    slower = math.pow(REFERENCE_BANDWIDTH / read.bandwidth_bytes_per_second, fit.scaling)
     per_layer = fit.layer_seconds + (fit.split_seconds if split else 0)
     small = read.layers * per_layer + read.expert_layers * fit.expert_seconds
     return weights + cache + small * slower
@@ -185,7 +202,7 @@ def estimate(
     ``placement`` is one entry a device in use, and ``host`` if it holds anything; ``depth`` is how full
     the KV cache is, 0 to 1. The token embedding is not read but for one row, unless it is the head too.
     """
-    active = _active(architecture, weights)
+    active = active_weight_bytes(architecture, weights)
     reads, missing = _reads(
         architecture, weights, machine, placement, (gpu_layers, host_expert_layers, depth, active)
     )
@@ -197,7 +214,7 @@ def estimate(
     prompt = None
     if devices and gpu_layers >= len(weights.blocks) and not host_expert_layers:
         prompt = prefill(devices[0], active_parameters_of(architecture), experts=experts)
-    return Speed(found, prompt, _basis(reads, active))
+    return Speed(found, prompt, basis(reads, active))
 
 
 def no_decode(architecture: Architecture) -> str:
@@ -209,7 +226,7 @@ def no_decode(architecture: Architecture) -> str:
     return ""
 
 
-def _active(architecture: Architecture, weights: WeightMap) -> float:
+def active_weight_bytes(architecture: Architecture, weights: WeightMap) -> float:
     """Bytes of weights that one token reads."""
     blocks, layers = weights.blocks, architecture.layers
     known = dict(zip(map(id, blocks), blocks, strict=True))
@@ -245,17 +262,19 @@ def _reads(
             of_class: str | None = HOST
             bandwidth = machine.host_bandwidth_bytes_per_second
             layers, read = float(max(blocks - gpu_layers, 0)), on_host
+            of_experts = max(layers, host_experts) * experts
         else:
             of_class, bandwidth = device_class(device), device.bandwidth_bytes_per_second
             share = placed.memory.weights / held if held else 1.0
             layers, read = min(gpu_layers, blocks) * share, on_devices * share
+            of_experts = min(gpu_layers, blocks - host_experts) * share * experts
         if not read and not layers:
             continue
         if of_class is None:
             return [], f"No measured runs of devices like {placed.device}."
         if not bandwidth:
             return [], f"The memory bandwidth of {placed.device} is not known."
-        reads.append(DeviceRead(of_class, bandwidth, read, cache, layers, layers * experts))
+        reads.append(DeviceRead(of_class, bandwidth, read, cache, layers, of_experts))
     return reads, ""
 
 
@@ -282,7 +301,7 @@ def _named(machine: Machine, placement: Sequence[Placed]) -> list[Device]:
     return [device for device in machine.devices if device.name in names]
 
 
-def _basis(reads: Sequence[DeviceRead], active: float) -> str:
+def basis(reads: Sequence[DeviceRead], active: float) -> str:
     """What the figure rests on, in a sentence."""
     cache = sum(read.kv_bytes for read in reads)
     cached = f" and {cache / 1e9:.1f} GB of cache" if cache >= 5e7 else ""
@@ -290,10 +309,9 @@ def _basis(reads: Sequence[DeviceRead], active: float) -> str:
     for read in {read.device_class: read for read in reads}.values():
         fit = _fits()[0][read.device_class]
         mixed = f", {fit.expert_rows or 'none'} with experts" if read.expert_layers else ""
-        runs = f"{fit.rows} run{'s' if fit.rows > 1 else ''} of llama.cpp{mixed}"
-        known = (
-            f"median error {fit.median_error:.0%}" if fit.rows > 3 else "too few to know the error"
-        )
+        runs = f"{fit.rows} run{'s' if fit.rows > 1 else ''} of {fit.engine}{mixed}"
+        few = fit.rows <= 3 or fit.machines < 2
+        known = "too few to know the error" if few else f"median error {fit.median_error:.0%}"
         parts.append(
             f"{read.bandwidth_bytes_per_second / 1e9:,.0f} GB/s ({fit.title}, {runs}, {known})"
         )
@@ -301,13 +319,17 @@ def _basis(reads: Sequence[DeviceRead], active: float) -> str:
 
 
 @lru_cache(maxsize=1)
-def _fits() -> tuple[dict[str, DecodeFit], dict[str, PrefillFit]]:
-    """The coefficients of ``speed.toml``, which the project ships and its tests validate."""
+def _fits() -> tuple[dict[str, DecodeFit], dict[str, PrefillFit], float]:
+    """The coefficients of ``speed.toml``, which the project ships and its tests validate.
+
+    The last is the fastest of all measured runs, in tokens a second.
+    """
     raw = tomllib.loads(_DATA.read_text(encoding="utf-8"))
     fallback = next(row["kv_efficiency"] for row in raw["decode"] if row["class"] == "nvidia-gb10")
     decodes = {
         row["class"]: DecodeFit(
             row["title"],
+            row["engine"],
             row["rows"],
             row["machines"],
             row["expert_rows"],
@@ -315,6 +337,7 @@ def _fits() -> tuple[dict[str, DecodeFit], dict[str, PrefillFit]]:
             row["layer_us"] / 1e6,
             row["expert_us"] / 1e6,
             row["split_us"] / 1e6,
+            row["scaling"],
             row["kv_efficiency"] or fallback,
             row["low"],
             row["high"],
@@ -326,4 +349,4 @@ def _fits() -> tuple[dict[str, DecodeFit], dict[str, PrefillFit]]:
         row["class"]: PrefillFit(row["rows"], row["low"], row["share"], row["high"])
         for row in raw["prefill"]
     }
-    return decodes, prefills
+    return decodes, prefills, raw["fastest"]
