@@ -93,7 +93,10 @@ def from_machine(machine: Machine, origin: Origin, described: str = "") -> Offer
 def matching(
     text: str, detected: Machine | None, kept: Iterable[Offer], devices: Iterable[Offer]
 ) -> tuple[tuple[Offer, ...], UsageError | None]:
-    """The offers for what was typed, and why it describes no machine, if it does not."""
+    """The offers for what was typed, and why it describes no machine, if it does not.
+
+    Names that begin with what was typed come first: ``rtx 50`` means the RTX 50 series.
+    """
     offers: list[Offer] = []
     problem: UsageError | None = None
     if text:
@@ -104,10 +107,11 @@ def matching(
     elif detected is not None:
         offers.append(from_machine(detected, "this machine"))
     words = text.lower().split()
-    offers += [
+    found = [
         offer for offer in (*kept, *devices) if all(word in offer.spec.lower() for word in words)
     ]
-    return tuple(offers), problem
+    found.sort(key=lambda offer: not offer.spec.lower().startswith(" ".join(words)))
+    return (*offers, *found), problem
 
 
 def cells(offer: Offer, in_use: Machine | None) -> Sequence[Cell]:

@@ -73,3 +73,15 @@ async def test_it_fits_every_terminal() -> None:
             await settled(pilot)
             assert all(len(line) <= size[0] for line in lines(app))
         assert "RTX 4090" in shown(app)
+
+
+async def test_names_that_begin_with_what_is_typed_come_first() -> None:
+    async with running(session()) as (app, pilot):
+        await pilot.press("m")
+        await settled(pilot)
+        await pilot.press("slash", *"rtx 50")
+        await settled(pilot)
+        text = shown(app)
+        assert (
+            text.index("RTX 5050 ") < text.index("RTX 5090 Laptop") < text.index("Quadro RTX 5000")
+        )
