@@ -11,7 +11,7 @@ def _key(
 
 WEIGHTS_KEYS: list[BindingType] = [
     _key("slash", "filter", "Filter", "filter", "Narrow by name, dtype, size, shape", show=True),
-    _key("v", "view", "Tree/table", "view", "Modules, or every tensor in a table", show=True),
+    _key("v", "view", "Table", "view", "Modules, or every tensor in a table", show=True),
     _key("p", "show('bytes')", "Picture", "picture", "Where the bytes are", show=True),
     _key("i", "show('metadata')", "Metadata", "metadata", "What the files say of themselves"),
     _key("s", "sort", "Sort", "sort", "Order the table by a column"),
