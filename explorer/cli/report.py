@@ -266,6 +266,7 @@ def answer(value: "Model", result: "Answer") -> list[str]:
     pairs = [
         ("verdict", f"{VERDICTS[result.verdict]} on {result.machine.name}"),
         ("quantization", f"{scenario.quantization}{'' if result.exact else ' (planned size)'}"),
+        ("engine", _engine(scenario)),
         ("context", _context(scenario)),
         ("needs", units.memory(memory.total)),
         *[(f"  {name}", units.memory(size)) for name, size in parts if size],
@@ -285,8 +286,28 @@ def answer(value: "Model", result: "Answer") -> list[str]:
 def _context(scenario: "Scenario") -> str:
     if scenario.context_tokens is None:
         return ""
-    sequences = f" x {scenario.sequences}" if scenario.sequences > 1 else ""
-    return f"{units.tokens(scenario.context_tokens)}{sequences}, KV {scenario.kv_dtype}"
+    parts = [units.tokens(scenario.context_tokens)]
+    if scenario.sequences > 1:
+        parts[0] += (
+            f" shared by {scenario.sequences} sequences"
+            if scenario.kv_unified
+            else f" x {scenario.sequences}"
+        )
+    parts.append(f"KV {scenario.kv_dtype}")
+    if scenario.mtp:
+        parts.append(f"{scenario.draft_tokens} tokens drafted ahead")
+    return ", ".join(parts)
+
+
+def _engine(scenario: "Scenario") -> str:
+    """The engine, and over how many devices it shares the layers."""
+    sizes = (
+        ("tensor parallel", scenario.tensor_parallel or 1),
+        ("pipeline parallel", scenario.pipeline_parallel or 1),
+    )
+    return ", ".join(
+        [scenario.engine or "", *(f"{name} {size}" for name, size in sizes if size > 1)]
+    )
 
 
 def _speed(value: "Range | None") -> str:

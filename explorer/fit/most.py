@@ -46,14 +46,18 @@ def find_most(
     runs = chosen.verdict is not Verdict.TOO_LARGE
     return Most(
         context_tokens=answer.max_context_tokens,
-        sequences=_sequences(architecture, options, machine, answer),
+        sequences=_sequences(architecture, options, machine, scenario, answer),
         quantization=chosen.scenario.quantization if runs else None,
         quantization_verdict=chosen.verdict,
     )
 
 
 def _sequences(
-    architecture: Architecture, options: Sequence[WeightMap], machine: Machine, answer: Answer
+    architecture: Architecture,
+    options: Sequence[WeightMap],
+    machine: Machine,
+    scenario: Scenario,
+    answer: Answer,
 ) -> int:
     """Sequences of the answer's context with no worse a verdict than its own."""
     if answer.verdict is Verdict.TOO_LARGE or not architecture.layers:
@@ -63,8 +67,12 @@ def _sequences(
         option for option in options if option.quantization == answer.scenario.quantization
     )
 
+    # more sequences may take more devices than the answer uses
+    free = replace(answer.scenario, tensor_parallel=scenario.tensor_parallel,
+                   pipeline_parallel=scenario.pipeline_parallel)  # fmt: skip
+
     def runs(sequences: int) -> bool:
-        asked = replace(answer.scenario, sequences=sequences)
+        asked = replace(free, sequences=sequences)
         plan = engine.plan(architecture, weights, machine, asked)
         return RANK[plan.verdict] <= RANK[answer.verdict]
 

@@ -49,7 +49,7 @@ def subject(model: Model, scenario: Scenario) -> Subject:
     options = of_model(model, scenario.engine)
     if not options:
         raise _first_problem(model)
-    return Subject(_shape(model), options, scenario)
+    return Subject(_as_offered(_shape(model), options), options, scenario)
 
 
 def answer(model: Model, machine: Machine, scenario: Scenario) -> Answer:
@@ -108,6 +108,13 @@ def grid_contexts(shape: Architecture) -> tuple[int, ...]:
     limit = shape.context_tokens or CONTEXTS[5]
     below = tuple(context for context in CONTEXTS if context < limit)
     return (*below, min(limit, CONTEXTS[-1]))
+
+
+def _as_offered(shape: Architecture, options: Sequence[WeightMap]) -> Architecture:
+    """Without layers for multi-token prediction where no file that is offered holds their weights."""
+    if any(option.mtp_bytes for option in options):
+        return shape
+    return replace(shape, mtp_layers=0)
 
 
 def _with_engine(model: Model, scenario: Scenario) -> Scenario:

@@ -32,10 +32,11 @@ class Settings:
     unified: bool = False
     """All sequences share one buffer of cells, as llama-server does when it picks their number."""
     n_outputs: int = 1
-    """Rows of logits in a micro-batch: the slots for llama-server, n_ubatch in llama-cli."""
+    """Rows of logits in a micro-batch: the slots for llama-server, and for each slot the tokens drafted
+    ahead of it; n_ubatch in llama-cli."""
     swa_full: bool = False
     drafts: int = 0
-    """Speculative tokens whose recurrent state must be kept to roll back."""
+    """Tokens drafted ahead, each with a recurrent state of its own to roll back to (``n_rs_seq``)."""
 
 
 def row_bytes(type_name: str, elements: int) -> int:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.cached_layers import cached_layers
+from explorer.fit.supposed import is_parallel, on_context, on_unused, without
 from explorer.fit.transformers import VERSION
 from explorer.fit.transformers.cache import cached_tokens, kv_bytes
 from explorer.fit.transformers.demand import Demand, Settings, demand
@@ -38,7 +39,7 @@ class Transformers:
             )
         reserve = scenario.reserve_bytes
         resolved = replace(
-            scenario,
+            without(scenario),
             context_tokens=context,
             sequences=max(scenario.sequences, 1),
             kv_dtype=kv_dtype,
@@ -147,14 +148,10 @@ def _assumptions(
     architecture: Architecture, asked: Scenario, scenario: Scenario
 ) -> tuple[str, ...]:
     said = ["Activations and overhead of transformers are estimates; no published run was at hand."]
-    context, limit = scenario.context_tokens or 0, architecture.context_tokens
     if asked.batch_tokens is None:
         said.append("A prompt of the whole context is processed at once, as generate does.")
-    if limit and context > limit:
-        said.append(f"The context of {context:,} tokens is beyond the {limit:,} the model states.")
-    if limit is None:
-        said.append("The model does not state its context length.")
-    if scenario.tensor_parallel > 1 or scenario.pipeline_parallel > 1:
+    said += [*on_context(architecture, scenario), *on_unused(asked, scenario, "transformers")]
+    if is_parallel(scenario):
         said.append("Layers are dealt to devices as device_map does: no parallel size was used.")
     if scenario.gpu_layers is not None:
         said.append("device_map chooses what stays on the host: the number of layers was not used.")
