@@ -141,6 +141,42 @@ def test_every_command_is_in_the_readme() -> None:
     assert [name for name in commands if f"weights {name}" not in readme] == []
 
 
+def test_parallel_sizes_are_told_as_they_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two cards are taken because one is too small; nobody asked for two."""
+    machine = ("--machine", "4x RTX 4090, 256 GB", "--source", "snapshot")
+    [answer] = output(capsys, "fit", "Qwen/Qwen3-32B-AWQ", "--context", "32k", *machine)
+    scenario, placed = answer["scenario"], answer["placement"]
+    assert (scenario["tensor_parallel"], scenario["pipeline_parallel"]) == (2, 1)
+    assert len(placed) == 2
+    for part in ("weights", "kv_cache", "compute", "overhead", "total"):
+        assert sum(one[part] for one in placed) == answer["memory"][part]
+    assert all(one["total"] <= one["capacity"] for one in placed)
+    alone = ("fit", "Qwen/Qwen3-32B-AWQ", "--context", "32k", "--tensor-parallel", "1", *machine)
+    assert run(*alone, "--json") == 1
+    [one] = json.loads(capsys.readouterr().out)
+    assert one["scenario"]["tensor_parallel"] == 1
+    assert len(one["placement"]) == 1
+
+
+def test_how_sequences_share_and_what_is_drafted(capsys: pytest.CaptureFixture[str]) -> None:
+    model = ("fit", "Qwen/Qwen3.5-35B-A3B", "--source", "snapshot", "--machine", "H200",
+             "--quant", "Q8_0", "--sequences", "4")  # fmt: skip
+    [apart] = output(capsys, *model)
+    [shared] = output(capsys, *model, "-kvu")
+    assert (apart["scenario"]["kv_unified"], shared["scenario"]["kv_unified"]) == (False, True)
+    assert apart["memory"]["kv_cache"] == 4 * shared["memory"]["kv_cache"]
+    assert apart["scenario"]["mtp"] is False
+    assert apart["scenario"]["draft_tokens"] == 0
+    [drafting] = output(capsys, *model, "--draft-tokens", "5")
+    assert (drafting["scenario"]["mtp"], drafting["scenario"]["draft_tokens"]) == (True, 5)
+    assert drafting["memory"]["recurrent_state"] == 6 * apart["memory"]["recurrent_state"]
+    [own] = output(capsys, *model, "--mtp")
+    assert own["scenario"]["draft_tokens"] == 3
+    assert run(*model, "--no-mtp", "--draft-tokens", "2") == 2
+    assert run(*model, "--engine", "vllm", "--no-kv-unified") == 2
+    assert "--engine llama.cpp" in capsys.readouterr().err
+
+
 def test_what_only_vllm_has_is_judged_by_vllm(capsys: pytest.CaptureFixture[str]) -> None:
     machine = ("--machine", "2x RTX 4090, 256 GB", "--source", "snapshot")
     [answer] = output(capsys, "fit", "Qwen/Qwen3-32B-AWQ", "--tensor-parallel", "2", *machine)
