@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _OLLAMA_KV = frozenset({"f16", "q8_0", "q4_0"})
 _NEED_MATRIX = ("IQ1", "IQ2", "IQ3_XXS", "Q2_K_S")
 """Types that llama-quantize refuses, or that are poor, without an importance matrix."""
+_CONVERTED_ALONE = frozenset({"BF16", "MXFP4"})
+"""What the converter writes as it is published: 16 bits, and gpt-oss's experts beside them."""
 _MADE_BY_VLLM = {"FP8": "fp8", "NF4": "bitsandbytes"}
 """What vLLM makes of a 16-bit checkpoint as it loads it (docs/features/quantization)."""
 _DEFAULT_STEP = 512
@@ -147,13 +149,14 @@ def _gguf(published: Published) -> tuple[str, ...]:
 def _conversion(published: Published) -> tuple[Command, ...]:
     own = _model_name(published)
     folder = published.id if published.local else own
-    whole = f"{own}-BF16.gguf"
+    kept = published.quantization in _CONVERTED_ALONE
+    whole = f"{own}-{published.quantization if kept else 'BF16'}.gguf"
     convert = Command(
         "python",
         ("convert_hf_to_gguf.py", folder, "--outtype", "bf16", "--outfile", whole),
         purpose="convert",
     )
-    if published.quantization == "BF16":
+    if kept:
         return (convert,)
     matrix = ("--imatrix", "imatrix.gguf")
     needed = matrix if published.quantization.startswith(_NEED_MATRIX) else ()

@@ -26,6 +26,11 @@ _CONVERTED = ("gguf", "mxfp4", "fp8")
 """llama.cpp's own files, and packed methods that its converter unpacks or keeps."""
 
 
+_PUBLISHED_AS = {"mxfp4": "MXFP4"}
+"""Packed methods that a plan of 16 bits keeps, so that it is called by their name: gpt-oss, whose experts
+stay MXFP4 whatever the rest becomes."""
+
+
 def engine_of(quantization: Quantization | None) -> Engine:
     """The engine people run such a checkpoint on: llama.cpp unless it was packed for another."""
     if quantization is None or quantization.method in _CONVERTED:
@@ -78,7 +83,8 @@ def of_listing(
         names = [rung.name for rung in offered("llama.cpp")]
         if quantization is not None and quantization.method == "fp8":
             names.remove("BF16")
-        return plans_from_architecture(architecture, names, parameters)
+        plans = plans_from_architecture(architecture, names, parameters)
+        return tuple(_as_published(plan, quantization) for plan in plans)
     planned = format_from_architecture(architecture, _format_of(quantization), parameters)
     return (replace(planned, quantization=_label(quantization)),)
 
@@ -97,6 +103,12 @@ def _format_of(quantization: Quantization) -> str:
     return "AWQ" if quantization.method == "awq" else "GPTQ-Int4"
 
 
+def _as_published(option: WeightMap, quantization: Quantization | None) -> WeightMap:
+    """A plan of 16 bits under the name of what it keeps."""
+    name = _PUBLISHED_AS.get(quantization.method) if quantization else None
+    return replace(option, quantization=name) if name and option.quantization == "BF16" else option
+
+
 def _label(quantization: Quantization) -> str:
     """``AWQ 4-bit``, ``Q4_1``: the description without its details."""
     return quantization.description.partition(",")[0].removeprefix("mostly ")
@@ -110,7 +122,7 @@ def _demand(runs: bool, model: Model, engine: Engine, kind: str, instead: str) -
 
 
 def _is_plain(model: Model) -> bool:
-    return convertible(tensor for _, tensor in model.checkpoint.tensors())
+    return convertible(model.checkpoint.stored())
 
 
 def _layers(model: Model) -> int:
@@ -122,22 +134,24 @@ def _stored(model: Model, label: str = "") -> WeightMap:
     counts, quantization = model.checkpoint.counts, model.checkpoint.quantization
     main = max(counts.bytes_by_dtype, key=lambda dtype: counts.bytes_by_dtype[dtype])
     name = label or (_label(quantization) if quantization else main)
-    tensors = (tensor for _, tensor in model.checkpoint.tensors())
     tied = bool(model.architecture and model.architecture.tied_embeddings)
-    stored = from_tensors(tensors, name, _layers(model), tied=tied)
+    stored = from_tensors(model.checkpoint.stored(), name, _layers(model), tied=tied)
     return replace(stored, components=tuple(counts.bytes_by_component.items()))
 
 
 def _planned(model: Model, shape: Architecture, engine: Engine) -> tuple[WeightMap, ...]:
-    """What the engine's tools would make of a 16-bit checkpoint; of one in FP8, itself and less."""
-    tensors = [tensor for _, tensor in model.checkpoint.tensors()]
+    """What the engine's tools would make of a 16-bit checkpoint; of one in FP8 or MXFP4, itself and less."""
+    published = model.checkpoint.quantization
+    tensors = list(model.checkpoint.stored())
     names = [rung.name for rung in offered(engine)]
     eight = published_bits(tensors) == 8
     if eight:
         names = [name for name in names if name not in ("BF16", "FP8")]
     if engine == "llama.cpp":
         rows = rows_of(tensors, shape)
-        return tuple(plan_rows(rows, shape, name) for name in names)
+        return tuple(_as_published(plan_rows(rows, shape, name), published) for name in names)
+    if published is not None and published.method in _PUBLISHED_AS:
+        return (_stored(model, _PUBLISHED_AS[published.method]),)
     if eight:
         return (_stored(model, "FP8"),)
     plans = [plan_format(tensors, shape, name) for name in names if name in FORMATS]

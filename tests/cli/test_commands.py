@@ -177,6 +177,33 @@ def test_how_sequences_share_and_what_is_drafted(capsys: pytest.CaptureFixture[s
     assert "--engine llama.cpp" in capsys.readouterr().err
 
 
+def test_bytes_that_a_torch_file_has_twice_are_held_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Embedding and head of 4 x 3 floats on one storage, and a row of it under a third name."""
+    saved = Path(__file__).parents[1] / "data" / "torch" / "shared.pth"
+    (tmp_path / "pytorch_model.bin").write_bytes(saved.read_bytes())
+    model = ("fit", str(tmp_path), "--machine", "RTX 4090", "--engine", "transformers")
+    [answer] = output(capsys, *model)
+    [shown] = [output(capsys, "show", str(tmp_path))]
+    assert answer["memory"]["weights"] == shown["stored_bytes"] > 0
+
+
+def test_gpt_oss_is_called_what_it_was_published_as(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its experts stay MXFP4 in every engine: none makes 16 bits of them, or packs them anew."""
+    where = ("--machine", "RTX 4090, 64 GB", "--source", "snapshot")
+    model = ("fit", "openai/gpt-oss-20b", *where)
+    for engine in ("llama.cpp", "vllm", "transformers"):
+        [answer] = output(capsys, *model, "--engine", engine)
+        assert answer["scenario"]["quantization"] == "MXFP4"
+        assert answer["verdict"] == "fits"
+        assert 12.5 < answer["memory"]["weights"] / 2**30 < 14
+    assert run(*model, "--quant", "BF16") == 2
+    assert "choose MXFP4, Q8_0" in capsys.readouterr().err
+    [row] = output(capsys, "search", "gpt-oss-20b", "--limit", "1", "--exact", *where)
+    assert row["fit"]["quantization"] == "MXFP4"
+
+
 def test_what_only_vllm_has_is_judged_by_vllm(capsys: pytest.CaptureFixture[str]) -> None:
     machine = ("--machine", "2x RTX 4090, 256 GB", "--source", "snapshot")
     [answer] = output(capsys, "fit", "Qwen/Qwen3-32B-AWQ", "--tensor-parallel", "2", *machine)
