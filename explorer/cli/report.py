@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 VERDICTS = {
     Verdict.FITS: "+ fits",
     Verdict.TIGHT: "~ fits, but under the reserve",
-    Verdict.OFFLOAD: "o runs with layers or experts on the host",
+    Verdict.OFFLOAD: "o runs with a part of it on the host",
     Verdict.TOO_LARGE: "x does not fit",
 }
 FILES_SHOWN = 12

@@ -24,13 +24,14 @@ def most_lines(most: "Most", answer: "Answer") -> list[str]:
     if answer.verdict is Verdict.TOO_LARGE and most.quantization is None:
         return facts([("most", "nothing runs here at this context; see --enough")])
     context = units.tokens(answer.scenario.context_tokens)
+    at = f" at {context}" if answer.scenario.context_tokens else ""
     how = GLYPHS[most.quantization_verdict]
     return facts(
         [
             ("most sequences", f"{most.sequences:,} of {context}" if most.sequences else ""),
             (
                 "best quality",
-                f"{how} {most.quantization} at {context}" if most.quantization else "",
+                f"{how} {most.quantization}{at}" if most.quantization else "",
             ),
         ]
     )

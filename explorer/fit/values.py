@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     TIGHT = "tight"
     """Fits in what is available, but under the reserve."""
     OFFLOAD = "offload"
-    """Runs with layers or experts on the host."""
+    """Runs with layers, experts or components on the host, or on the host alone beside a device."""
     TOO_LARGE = "too_large"
 
 

@@ -155,6 +155,8 @@ def _planned(model: Model, shape: Architecture, engine: Engine) -> tuple[WeightM
     if eight:
         return (_stored(model, "FP8"),)
     plans = [plan_format(tensors, shape, name) for name in names if name in FORMATS]
+    if set(model.checkpoint.counts.bytes_by_dtype) <= {"BF16", "F16"}:  # as it lies there
+        plans = [_stored(model, "BF16") if plan.quantization == "BF16" else plan for plan in plans]
     return tuple(plans)
 
 

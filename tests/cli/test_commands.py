@@ -204,6 +204,26 @@ def test_gpt_oss_is_called_what_it_was_published_as(capsys: pytest.CaptureFixtur
     assert row["fit"]["quantization"] == "MXFP4"
 
 
+def test_a_pipeline_is_judged_by_its_components(capsys: pytest.CaptureFixture[str]) -> None:
+    """FLUX.1-schnell: 11.9 B of the denoiser on the card, two text encoders and the rest waiting."""
+    model = ("fit", "black-forest-labs/FLUX.1-schnell", "--source", "snapshot")
+    [answer] = output(capsys, *model, "--machine", "RTX 4090, 64 GB")
+    assert answer["verdict"] == "offload"
+    card, host = answer["placement"]
+    assert card["weights"] == pytest.approx(2 * 11.9e9, rel=0.01)
+    assert host["weights"] == pytest.approx(2 * (4.76e9 + 0.123e9 + 0.168e9), rel=0.02)
+    assert run(*model, "--machine", "RTX 4090, 64 GB") == 0
+    assert "at ?" not in capsys.readouterr().out
+
+
+def test_vllm_takes_sixteen_bits_as_they_are_published(capsys: pytest.CaptureFixture[str]) -> None:
+    where = ("--machine", "RTX 4090", "--source", "snapshot", "--engine", "vllm")
+    [answer] = output(capsys, "fit", "Qwen/Qwen3-8B", "--quant", "BF16", *where)
+    assert answer["exact"] is True
+    [answer] = output(capsys, "fit", "Qwen/Qwen3-8B", "--quant", "FP8", *where)
+    assert answer["exact"] is False
+
+
 def test_what_only_vllm_has_is_judged_by_vllm(capsys: pytest.CaptureFixture[str]) -> None:
     machine = ("--machine", "2x RTX 4090, 256 GB", "--source", "snapshot")
     [answer] = output(capsys, "fit", "Qwen/Qwen3-32B-AWQ", "--tensor-parallel", "2", *machine)

@@ -57,6 +57,21 @@ def test_a_model_that_fits_is_whole_on_one_device_but_for_its_embeddings() -> No
     assert answer.gpu_layers == 32
 
 
+def test_an_encoder_reads_its_whole_input_in_one_micro_batch() -> None:
+    """llama-server refuses an input that is longer than ``n_ubatch``."""
+    config = {
+        "architectures": ["NomicBertModel"], "model_type": "nomic_bert", "hidden_size": 768,
+        "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+        "max_position_embeddings": 8192, "vocab_size": 30528,
+    }  # fmt: skip
+    answer = judged(config, 0.01, 24)
+    assert answer.scenario.batch_tokens == 8192
+    assert any("-ub 8192" in said for said in answer.assumptions)
+    short = judged(config, 0.01, 24, context_tokens=256)
+    assert short.scenario.batch_tokens == 512
+    assert short.memory.compute < answer.memory.compute / 8
+
+
 def test_defaults_are_filled_in() -> None:
     scenario = judged(LLAMA_3_1_8B, 0.125, 24).scenario
     assert (scenario.context_tokens, scenario.kv_dtype, scenario.batch_tokens) == (8192, "f16", 512)

@@ -16,6 +16,7 @@ from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 
 DEFAULT_CONTEXT = 8192
+MICRO_BATCH = 512
 DRAFT_TOKENS = 3
 """``--spec-draft-n-max``, as build b11549 has it."""
 _SAME_TYPE = {"fp16": "f16", "fp32": "f32", "auto": "f16", "float16": "f16", "bfloat16": "bf16"}
@@ -36,7 +37,7 @@ class LlamaCpp:
             sequences=max(scenario.sequences, 1),
             kv_dtype=_kv_dtype(scenario.kv_dtype or "f16"),
             kv_unified=bool(scenario.kv_unified),
-            batch_tokens=scenario.batch_tokens or 512,
+            batch_tokens=scenario.batch_tokens or _micro_batch(architecture, context),
             reserve_bytes=FIT_MARGIN if scenario.reserve_bytes is None else scenario.reserve_bytes,
         )
         return resolved, _assumptions(architecture, scenario, resolved)
@@ -84,7 +85,7 @@ def settings_of(scenario: Scenario) -> Settings:
     return Settings(
         n_ctx=context if scenario.kv_unified else context * scenario.sequences,
         sequences=scenario.sequences,
-        n_ubatch=scenario.batch_tokens or 512,
+        n_ubatch=scenario.batch_tokens or MICRO_BATCH,
         flash_attention=scenario.flash_attention,
         type_k=type_k,
         type_v="f16" if quantized and not scenario.flash_attention else type_v,
@@ -93,6 +94,16 @@ def settings_of(scenario: Scenario) -> Settings:
         swa_full=scenario.swa_full,
         drafts=drafts,
     )
+
+
+def _micro_batch(architecture: Architecture, context_tokens: int) -> int:
+    """``n_ubatch``; of an encoder as long as its longest input, which llama-server would refuse otherwise.
+
+    Source: “input is too large to process. increase the physical batch size” in ``server-context.cpp``.
+    """
+    if architecture.kind != "encoder":
+        return MICRO_BATCH
+    return max(MICRO_BATCH, context_tokens)
 
 
 def cache_types(kv_dtype: str) -> tuple[str, str]:
@@ -119,8 +130,17 @@ def _assumptions(
         f"Compute buffers are those of llama.cpp {VERSION}: other builds differ by 3 %, at worst 26 %."
     ]
     said += on_context(
-        architecture, scenario, "what it writes after that is not what it was trained for"
+        architecture,
+        scenario,
+        "it was not trained to read that much"
+        if architecture.kind == "encoder"
+        else "what it writes after that is not what it was trained for",
     )
+    if architecture.kind == "encoder" and (scenario.batch_tokens or 0) > MICRO_BATCH:
+        said.append(
+            f"llama-server reads an input in one micro-batch: -ub {scenario.batch_tokens} for inputs "
+            "of the whole context."
+        )
     said += [*_on_sequences(scenario), *on_drafts(asked, scenario, _DRAFTS)]
     if is_parallel(scenario):
         said.append(

@@ -57,6 +57,11 @@ class Deployment:
     verdict: Verdict
 
     @property
+    def over_bytes(self) -> int:
+        """What the rank that is shortest of room lacks; less than 0 where none does."""
+        return max((rank.memory.total - rank.budget_bytes for rank in self.ranks), default=0)
+
+    @property
     def blocks(self) -> int:
         """Blocks of the pool: those of the rank with the fewest."""
         return min((rank.blocks for rank in self.ranks), default=0)
@@ -165,6 +170,8 @@ def deploy(
         tried.append(_deployed(architecture, weights, devices, scenario, sizes))
         if tried[-1].verdict is Verdict.FITS:
             break
+    if all(one.verdict is Verdict.TOO_LARGE for one in tried):
+        return min(tried, key=lambda deployment: deployment.over_bytes)
     return min(tried, key=lambda deployment: _ORDER.index(deployment.verdict))
 
 
