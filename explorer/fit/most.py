@@ -4,14 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from explorer.fit.architecture import Architecture
-from explorer.fit.engines import engine_for
+from explorer.fit.engines import DEFAULT_ENGINE, engine_for
+from explorer.fit.llama_cpp import settings as llama_cpp
 from explorer.fit.planner import RANK, best
-from explorer.fit.values import Answer, Scenario, Verdict
+from explorer.fit.values import Answer, Engine, Scenario, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 
 MOST_SEQUENCES = 1024
 """Where the search for the most sequences ends."""
+_LIMITS: dict[Engine, int] = {"llama.cpp": llama_cpp.MOST_SEQUENCES}
+"""Of engines that have no more than so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ def _sequences(
         plan = engine.plan(architecture, weights, machine, asked)
         return RANK[plan.verdict] <= RANK[answer.verdict]
 
-    return _last(runs, answer.scenario.sequences, MOST_SEQUENCES)
+    limit = _LIMITS.get(answer.scenario.engine or DEFAULT_ENGINE, MOST_SEQUENCES)
+    return _last(runs, answer.scenario.sequences, limit)
 
 
 def _last(holds: Callable[[int], bool], low: int, limit: int) -> int:

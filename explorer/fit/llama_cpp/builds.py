@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
-from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.llama_cpp.settings import Settings, padded
 
 NOT_WINDOWED = frozenset({
     "llama", "mistral", "mistral3", "ministral", "ministral3", "mixtral", "phi3", "phimoe", "phi3small",
@@ -51,6 +51,9 @@ def effective(architecture: Architecture, settings: Settings) -> Settings:
         settings = replace(settings, flash_attention=False)
     if settings.drafts and kind not in ROLLS_BACK:
         settings = replace(settings, drafts=0)
+    # causal attention never has a batch longer than the context (``llama_context``)
+    if architecture.kind != "encoder" and settings.n_ubatch > settings.n_ctx:
+        settings = replace(settings, n_ubatch=padded(settings.n_ctx))
     return settings
 
 

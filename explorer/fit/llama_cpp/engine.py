@@ -8,7 +8,7 @@ from explorer.fit.llama_cpp import VERSION
 from explorer.fit.llama_cpp.demand import Demand, demand, windowed
 from explorer.fit.llama_cpp.placement import FIT_MARGIN, place
 from explorer.fit.llama_cpp.reasons import explain
-from explorer.fit.llama_cpp.settings import BLOCK_BYTES, Settings
+from explorer.fit.llama_cpp.settings import BLOCK_BYTES, MOST_SEQUENCES, Settings
 from explorer.fit.speed import estimate
 from explorer.fit.supposed import is_parallel, on_context, on_drafts, with_drafts
 from explorer.fit.values import Plan, Reason, Scenario, Speed
@@ -29,6 +29,11 @@ class LlamaCpp:
         self, architecture: Architecture, scenario: Scenario
     ) -> tuple[Scenario, tuple[str, ...]]:
         """Defaults filled in, and what had to be supposed. Raises UsageError for impossible settings."""
+        if scenario.sequences > MOST_SEQUENCES:
+            raise UsageError(
+                f"llama.cpp has no more than {MOST_SEQUENCES} sequences at once",
+                hint="ask for fewer, or for another engine",
+            )
         limit = architecture.context_tokens
         context = scenario.context_tokens or min(DEFAULT_CONTEXT, limit or DEFAULT_CONTEXT)
         resolved = replace(

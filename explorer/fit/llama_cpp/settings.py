@@ -17,6 +17,9 @@ BLOCK_BYTES: dict[str, tuple[int, int]] = {
 }
 """Elements and bytes of a block, for the types a KV cache may have."""
 
+MOST_SEQUENCES = 256
+"""``LLAMA_MAX_SEQ``: a context with more is refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
