@@ -117,6 +117,9 @@ def answer_json(
             }
             for placed in answer.placement
         ],
+        "layers": answer.layers,
+        "gpu_layers": answer.gpu_layers,
+        "host_expert_layers": answer.host_expert_layers,
         "verdict": answer.verdict.value,
         "exact": answer.exact,
         "max_context_tokens": answer.max_context_tokens,

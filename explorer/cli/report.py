@@ -265,6 +265,7 @@ def answer(value: "Model", result: "Answer") -> list[str]:
     speed = result.speed
     pairs = [
         ("verdict", f"{VERDICTS[result.verdict]} on {result.machine.name}"),
+        ("on the host", result.on_host),
         ("quantization", f"{scenario.quantization}{'' if result.exact else ' (planned size)'}"),
         ("engine", _engine(scenario)),
         ("context", _context(scenario)),

@@ -74,6 +74,7 @@ def _answer(
         reasons=engine.reasons(architecture, weights, plan, resolved) if explain else (),
         gpu_layers=plan.gpu_layers,
         host_expert_layers=plan.host_expert_layers,
+        layers=len(architecture.layers),
     )
 
 

@@ -160,3 +160,15 @@ class Answer:
     """Blocks on accelerators, as the placement has them."""
     host_expert_layers: int = 0
     """Blocks on an accelerator whose experts stay on the host (llama.cpp ``--n-cpu-moe``)."""
+    layers: int = 0
+    """Blocks of the model."""
+
+    @property
+    def on_host(self) -> str:
+        """What of the blocks lies on the host although there is an accelerator, in words."""
+        if self.verdict is not Verdict.OFFLOAD or not self.layers:
+            return ""
+        if self.host_expert_layers:
+            return f"experts of {self.host_expert_layers} of {self.layers} layers"
+        hosted = self.layers - self.gpu_layers
+        return f"{hosted} of {self.layers} layers" if self.gpu_layers else f"all {hosted} layers"

@@ -9,6 +9,7 @@ from explorer.fit.conversion import convertible, published_bits, rows_of
 from explorer.fit.formats import FORMATS, format_from_architecture, plan_format
 from explorer.fit.ladder import offered
 from explorer.fit.quantize import plan_rows
+from explorer.fit.support import refusal
 from explorer.fit.synthesis import plans_from_architecture
 from explorer.fit.values import Engine
 from explorer.fit.weight_map import WeightMap, from_tensors, scaled_to
@@ -65,11 +66,14 @@ def check_format(model: Model, engine: Engine) -> None:
     if model.checkpoint.format == "gguf":
         _demand(engine == "llama.cpp", model, engine, "GGUF files", "llama.cpp")
     elif model.layout.kind != "diffusers" and not _is_plain(model):
-        home = engine_of(model.checkpoint.quantization)
+        packed = model.checkpoint.quantization
+        home = engine_of(packed)
         if home == "llama.cpp":  # its format could be converted, but not the way this one is packed
             home = "vllm"
-        _demand(engine != "llama.cpp" and (engine == "mlx") == (home == "mlx"), model, engine,
-                "packed checkpoints", home)  # fmt: skip
+        runs = home != "mlx" and engine != "llama.cpp"
+        if engine == "mlx":  # what it packs itself, and some of what others pack
+            runs = home == "mlx" or (packed is not None and not refusal(engine, _label(packed)))
+        _demand(runs, model, engine, "packed checkpoints", home)
 
 
 def of_listing(
