@@ -87,9 +87,10 @@ def _draft(
     layer, count = architecture.draft_layer, architecture.mtp_layers
     if layer is None:
         return None
-    alone = replace(architecture, layers=(layer,) * count, mtp_layers=0)
+    # one block more for the buffers: no block of this graph works on the rows with an output alone
+    alone = replace(architecture, layers=(layer,) * (count + 1), mtp_layers=0)
     kv, _, buffers = _context(alone, draft_settings(settings), cuda)
-    return Draft(weights.mtp_bytes, sum(kv), buffers)
+    return Draft(weights.mtp_bytes, sum(kv[:count]), buffers)
 
 
 @lru_cache(maxsize=8192)
