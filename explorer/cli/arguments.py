@@ -1,11 +1,11 @@
 """The options of every command, on argparse: it starts in a third of the time of its alternatives."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from explorer import __version__
+from explorer.cli.converters import argument, folder, gpu_layers, positive, share, source, speed
 from explorer.cli.narrowing import add_narrowing
 from explorer.errors import UsageError
 from explorer.units import parse_memory, parse_tokens
@@ -18,8 +18,6 @@ EXIT_CODES = (
     "exit codes: 0 done (fit: it fits; diff: the same structure), 1 does not fit, or differs, "
     "2 usage, 3 not found or gated, 4 network or hub trouble, 5 malformed file"
 )
-SOURCES = ("auto", "hub", "snapshot", "local")
-T = TypeVar("T")
 
 
 class Parser(argparse.ArgumentParser):
@@ -101,7 +99,7 @@ def _common(parser: argparse.ArgumentParser, *, json: bool) -> None:
     group = parser.add_argument_group("where to look")
     group.add_argument(
         "--source",
-        type=_source,
+        type=source,
         default=quiet or "auto",
         metavar="auto|hub|snapshot|local|FILE",
         help="the live hub, the bundled snapshot, the hub with the snapshot behind it (auto), "
@@ -121,7 +119,7 @@ def _common(parser: argparse.ArgumentParser, *, json: bool) -> None:
     )
     group.add_argument(
         "--folder",
-        type=_folder,
+        type=folder,
         action="append",
         default=quiet or [],
         metavar="PATH",
@@ -145,7 +143,7 @@ def _machine(parser: argparse.ArgumentParser) -> None:
 def _context(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--context",
-        type=_argument(parse_tokens, "a number of tokens such as 32768, 32k or 1M"),
+        type=argument(parse_tokens, "a number of tokens such as 32768, 32k or 1M"),
         metavar="N",
         help="tokens a sequence may hold: 32768, 32k, 128K, 1M (default: 8K or the model's limit)",
     )
@@ -159,7 +157,7 @@ def _search(parser: argparse.ArgumentParser) -> None:
         help="order of the listing (default: trending)",
     )
     parser.add_argument(
-        "--limit", type=_positive, default=20, metavar="N", help="rows to print (default: 20)"
+        "--limit", type=positive, default=20, metavar="N", help="rows to print (default: 20)"
     )
     parser.add_argument(
         "--exact",
@@ -218,7 +216,7 @@ def _fit(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--min-speed",
-        type=_argument(_speed, "a number of tokens a second"),
+        type=argument(speed, "a number of tokens a second"),
         metavar="TPS",
         help="with --enough: at least so many tokens a second",
     )
@@ -244,39 +242,69 @@ def _scenario(parser: argparse.ArgumentParser) -> None:
     """How a model is to be run, and on what."""
     _machine(parser)
     _context(parser)
-    parser.add_argument("--sequences", type=_positive, default=1, metavar="N", help="at once")
+    parser.add_argument("--sequences", type=positive, default=1, metavar="N", help="at once")
     parser.add_argument(
         "--engine",
         choices=["llama.cpp", "vllm", "transformers", "mlx"],
         help="whose memory rules to follow (default: the one that runs the files' format)",
     )
     parser.add_argument("--quant", metavar="Q", help="Q4_K_M, Q8_0, BF16, ...: default the best")
-    parser.add_argument("--kv-dtype", metavar="T", help="f16 (default), q8_0, q4_0, ...")
     parser.add_argument(
-        "--batch-tokens", type=_positive, metavar="N", help="the engine's step (llama.cpp: 512)"
+        "--kv-dtype",
+        metavar="T",
+        help="f16 (default), q8_0, q4_0, fp8, ...; llama.cpp takes keys and values apart: q8_0/q4_0",
+    )
+    parser.add_argument(
+        "--batch-tokens",
+        type=positive,
+        metavar="N",
+        help="the engine's step (llama.cpp: its micro-batch, 512)",
     )
     parser.add_argument("--flash-attention", choices=["on", "off"], default="on")
     parser.add_argument(
-        "--gpu-layers", type=_gpu_layers, metavar="N|all", help="layers kept on the accelerator"
+        "--kv-unified",
+        "-kvu",
+        action=argparse.BooleanOptionalAction,
+        help="one cache of the context's length that all sequences share, rather than one each "
+        "(llama.cpp, which does so itself where the number of slots is not given)",
+    )
+    parser.add_argument(
+        "--swa-full",
+        action="store_true",
+        help="layers with a sliding window keep the whole context too (llama.cpp)",
+    )
+    parser.add_argument(
+        "--mtp",
+        action=argparse.BooleanOptionalAction,
+        help="draft tokens ahead with the model's own multi-token prediction",
+    )
+    parser.add_argument(
+        "--draft-tokens",
+        type=positive,
+        metavar="N",
+        help="how many; turns --mtp on (llama.cpp: 3, vLLM: one a layer that predicts)",
+    )
+    parser.add_argument(
+        "--gpu-layers", type=gpu_layers, metavar="N|all", help="layers kept on the accelerator"
     )
     parser.add_argument(
         "--reserve",
-        type=_argument(parse_memory, "a size such as 512MiB or 1.5GiB"),
+        type=argument(parse_memory, "a size such as 512MiB or 1.5GiB"),
         metavar="SIZE",
         help="memory each device keeps free (llama.cpp: 1 GiB)",
     )
     parser.add_argument(
         "--tensor-parallel",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="devices that share each layer (vLLM)",
     )
     parser.add_argument(
-        "--pipeline-parallel", type=_positive, metavar="N", help="stages of layers (vLLM)"
+        "--pipeline-parallel", type=positive, metavar="N", help="stages of layers (vLLM)"
     )
     parser.add_argument(
         "--memory-utilization",
-        type=_share,
+        type=share,
         metavar="F",
         help="share of a device's memory the engine takes (vLLM: 0.92)",
     )
@@ -288,12 +316,12 @@ def _lineage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--down", action="store_true", help="only what was made of the model")
     parser.add_argument(
         "--depth",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="generations to follow (default: 8 up, 1 down)",
     )
     parser.add_argument(
-        "--limit", type=_positive, default=10, metavar="N", help="models a kind (default: 10)"
+        "--limit", type=positive, default=10, metavar="N", help="models a kind (default: 10)"
     )
     _machine(parser)
     _context(parser)
@@ -303,7 +331,7 @@ def _variants(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument(
         "--limit",
-        type=_positive,
+        type=positive,
         default=24,
         metavar="N",
         help="repositories to look at, the most downloaded first (default: 24)",
@@ -335,7 +363,7 @@ def _snapshot(parser: argparse.ArgumentParser) -> None:
         help="which models come first (default: downloads)",
     )
     parser.add_argument(
-        "--limit", type=_positive, default=100, metavar="N", help="models (default: 100)"
+        "--limit", type=positive, default=100, metavar="N", help="models (default: 100)"
     )
     parser.add_argument(
         "--documents", action="store_true", help="cards and licenses too, not only figures"
@@ -345,7 +373,7 @@ def _snapshot(parser: argparse.ArgumentParser) -> None:
 def _publisher(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("author", metavar="AUTHOR", help="a user or an organisation of the hub")
     parser.add_argument(
-        "--limit", type=_positive, default=20, metavar="N", help="models to print (default: 20)"
+        "--limit", type=positive, default=20, metavar="N", help="models to print (default: 20)"
     )
     _machine(parser)
     _context(parser)
@@ -361,69 +389,3 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seen", action="store_true", help="count all that is printed as looked at, from now on"
     )
-
-
-def _argument(convert: Callable[[str], T], wanted: str) -> Callable[[str], T]:
-    """A converter whose usage errors read well after argparse's "argument --x:"."""
-
-    def converted(text: str) -> T:
-        try:
-            return convert(text)
-        except (UsageError, ValueError) as error:
-            raise argparse.ArgumentTypeError(f"“{text}” is not {wanted}") from error
-
-    return converted
-
-
-def _source(text: str) -> str | Path:
-    """One of the words, or the file that is named; a file called like a word is written ``./hub``."""
-    if text in SOURCES:
-        return text
-    path = Path(text).expanduser()
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(
-            f"“{text}” is neither a file nor one of {', '.join(SOURCES)}"
-        )
-    return path
-
-
-def _folder(text: str) -> Path:
-    path = Path(text).expanduser()
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"“{text}” is not a folder")
-    return path
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"“{text}” is not a number above zero")
-    return int(text)
-
-
-def _speed(text: str) -> float:
-    speed = float(text)
-    if not 0 < speed < float("inf"):  # of no number this is false too
-        raise ValueError(text)
-    return speed
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError(f"“{text}” is not a share above 0, at most 1")
-    return share
-
-
-def _gpu_layers(text: str) -> int:
-    if text == "all":
-        return ALL_LAYERS
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"“{text}” is neither a number of layers nor “all”")
-    return int(text)
-
-
-ALL_LAYERS = 1_000_000
-"""More layers than any model has: llama.cpp too takes a number past the end for all of them."""

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 from explorer.cli import report
-from explorer.errors import ModelNotFound, UsageError
-from explorer.fit.values import Scenario
+from explorer.errors import ExplorerError, ModelNotFound, UsageError
+from explorer.fit.values import Engine, Scenario
 from explorer.hardware.machine import Machine
 from explorer.hardware.spec import parse_machine
 from explorer.hub.names import ModelName, parse_name
@@ -30,20 +30,14 @@ def machine_of(options: argparse.Namespace) -> Machine:
 def scenario_of(options: argparse.Namespace) -> Scenario:
     """How the models are to be run, as far as the options say.
 
-    Raises UsageError where an engine is asked for what only vLLM has.
+    Raises UsageError where an engine is asked for what only another has.
     """
-    of_vllm = {
-        "--tensor-parallel": options.tensor_parallel,
-        "--pipeline-parallel": options.pipeline_parallel,
-        "--memory-utilization": options.memory_utilization,
-    }
-    given = [name for name, value in of_vllm.items() if value is not None]
-    if given and options.engine not in (None, "vllm"):
-        raise UsageError(f"{options.engine} has no {given[0]}", hint="ask for --engine vllm")
+    if options.mtp is False and options.draft_tokens:
+        raise UsageError("--draft-tokens needs multi-token prediction", hint="leave out --no-mtp")
     return Scenario(
-        engine="vllm" if given else options.engine,
-        tensor_parallel=options.tensor_parallel or 1,
-        pipeline_parallel=options.pipeline_parallel or 1,
+        engine=_engine_of(options),
+        tensor_parallel=options.tensor_parallel,
+        pipeline_parallel=options.pipeline_parallel,
         memory_utilization=options.memory_utilization,
         context_tokens=options.context,
         sequences=options.sequences,
@@ -53,7 +47,33 @@ def scenario_of(options: argparse.Namespace) -> Scenario:
         flash_attention=options.flash_attention == "on",
         gpu_layers=options.gpu_layers,
         reserve_bytes=options.reserve,
+        kv_unified=options.kv_unified,
+        swa_full=options.swa_full,
+        mtp=bool(options.mtp or options.draft_tokens),
+        draft_tokens=options.draft_tokens,
     )
+
+
+def _engine_of(options: argparse.Namespace) -> Engine | None:
+    """The engine that was named, or the only one that has what was asked for."""
+    engine: Engine | None = options.engine
+    for owner, names in _OWN.items():
+        for name in names:
+            value = getattr(options, name)
+            if value is None or (name == "swa_full" and not value):
+                continue
+            if engine not in (None, owner):
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{engine} has no {option}", hint=f"ask for --engine {owner}")
+            engine = owner
+    return engine
+
+
+_OWN: dict[Engine, tuple[str, ...]] = {
+    "vllm": ("tensor_parallel", "pipeline_parallel", "memory_utilization"),
+    "llama.cpp": ("kv_unified", "swa_full"),
+}
+"""Options that one engine alone has."""
 
 
 def open_for(options: argparse.Namespace, named: ModelName | None) -> Source:
@@ -95,7 +115,11 @@ async def read_model(source: Source, name: ModelName) -> Model:
     return latest
 
 
+def troubles(model: Model) -> list[ExplorerError]:
+    """What of a model could not be read: the rest was still shown."""
+    return [shard.error for shard in model.checkpoint.shards if shard.error] + [*model.problems]
+
+
 def exit_code(model: Model) -> int:
-    """0, or the code of the first part that could not be read: the rest was still shown."""
-    errors = [shard.error for shard in model.checkpoint.shards if shard.error] + [*model.problems]
-    return errors[0].exit_code if errors else 0
+    """0, or the code of the first part that could not be read."""
+    return next((error.exit_code for error in troubles(model)), 0)

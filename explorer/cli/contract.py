@@ -103,6 +103,10 @@ def answer_json(
             "pipeline_parallel": scenario.pipeline_parallel,
             "memory_utilization": scenario.memory_utilization,
             "reserve_bytes": scenario.reserve_bytes,
+            "kv_unified": scenario.kv_unified,
+            "swa_full": scenario.swa_full,
+            "mtp": scenario.mtp,
+            "draft_tokens": scenario.draft_tokens or 0,
         },
         "memory": memory_json(answer.memory),
         "placement": [
@@ -113,6 +117,9 @@ def answer_json(
             }
             for placed in answer.placement
         ],
+        "layers": answer.layers,
+        "gpu_layers": answer.gpu_layers,
+        "host_expert_layers": answer.host_expert_layers,
         "verdict": answer.verdict.value,
         "exact": answer.exact,
         "max_context_tokens": answer.max_context_tokens,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 VERDICTS = {
     Verdict.FITS: "+ fits",
     Verdict.TIGHT: "~ fits, but under the reserve",
-    Verdict.OFFLOAD: "o runs with layers or experts on the host",
+    Verdict.OFFLOAD: "o runs with a part of it on the host",
     Verdict.TOO_LARGE: "x does not fit",
 }
 FILES_SHOWN = 12
@@ -265,7 +265,9 @@ def answer(value: "Model", result: "Answer") -> list[str]:
     speed = result.speed
     pairs = [
         ("verdict", f"{VERDICTS[result.verdict]} on {result.machine.name}"),
+        ("on the host", result.on_host),
         ("quantization", f"{scenario.quantization}{'' if result.exact else ' (planned size)'}"),
+        ("engine", _engine(scenario)),
         ("context", _context(scenario)),
         ("needs", units.memory(memory.total)),
         *[(f"  {name}", units.memory(size)) for name, size in parts if size],
@@ -285,8 +287,28 @@ def answer(value: "Model", result: "Answer") -> list[str]:
 def _context(scenario: "Scenario") -> str:
     if scenario.context_tokens is None:
         return ""
-    sequences = f" x {scenario.sequences}" if scenario.sequences > 1 else ""
-    return f"{units.tokens(scenario.context_tokens)}{sequences}, KV {scenario.kv_dtype}"
+    parts = [units.tokens(scenario.context_tokens)]
+    if scenario.sequences > 1:
+        parts[0] += (
+            f" shared by {scenario.sequences} sequences"
+            if scenario.kv_unified
+            else f" x {scenario.sequences}"
+        )
+    parts.append(f"KV {scenario.kv_dtype}")
+    if scenario.mtp:
+        parts.append(f"{scenario.draft_tokens} tokens drafted ahead")
+    return ", ".join(parts)
+
+
+def _engine(scenario: "Scenario") -> str:
+    """The engine, and over how many devices it shares the layers."""
+    sizes = (
+        ("tensor parallel", scenario.tensor_parallel or 1),
+        ("pipeline parallel", scenario.pipeline_parallel or 1),
+    )
+    return ", ".join(
+        [scenario.engine or "", *(f"{name} {size}" for name, size in sizes if size > 1)]
+    )
 
 
 def _speed(value: "Range | None") -> str:

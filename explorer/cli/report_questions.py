@@ -24,13 +24,14 @@ def most_lines(most: "Most", answer: "Answer") -> list[str]:
     if answer.verdict is Verdict.TOO_LARGE and most.quantization is None:
         return facts([("most", "nothing runs here at this context; see --enough")])
     context = units.tokens(answer.scenario.context_tokens)
+    at = f" at {context}" if answer.scenario.context_tokens else ""
     how = GLYPHS[most.quantization_verdict]
     return facts(
         [
             ("most sequences", f"{most.sequences:,} of {context}" if most.sequences else ""),
             (
                 "best quality",
-                f"{how} {most.quantization} at {context}" if most.quantization else "",
+                f"{how} {most.quantization}{at}" if most.quantization else "",
             ),
         ]
     )
@@ -65,16 +66,12 @@ def enough_lines(found: "Enough", context_tokens: int | None, sequences: int) ->
 def _setup(setup: "Setup") -> tuple[str, ...]:
     return (
         units.memory(setup.memory_bytes),
-        setup.machine.name + (" (experts in RAM)" if _offloads(setup) else ""),
+        setup.machine.name + (f" ({setup.answer.on_host} in RAM)" if setup.answer.on_host else ""),
         setup.family,
         units.memory(setup.answer.memory.total),
         _speed(setup.answer.speed.decode),
         ", ".join(setup.alike[:3]) + (", …" if len(setup.alike) > 3 else ""),
     )
-
-
-def _offloads(setup: "Setup") -> bool:
-    return setup.answer.verdict is Verdict.OFFLOAD
 
 
 def upgrade_lines(found: "Sequence[Upgrade]") -> list[str]:
@@ -123,19 +120,10 @@ def engine_lines(word: "EngineWord") -> list[str]:
         return [f"{heading}: {safe_line(word.problem)}"]
     columns = [Column(""), *(Column(title, right=True) for title in ("engine", "ours", "off"))]
     rows = [
-        (name, units.memory(theirs), units.memory(ours), _off(ours, theirs))
-        for name, theirs, ours in (
-            ("weights", word.theirs.weights, word.ours.weights),
-            ("KV and state", word.theirs.context, word.ours.context),
-            ("compute", word.theirs.compute, word.ours.compute),
-            ("total", word.theirs.total, word.ours.total),
-        )
+        (one.name, units.memory(one.theirs), units.memory(one.ours), one.off)
+        for one in word.figures
     ]
     return [heading, *lines(columns, rows)]
-
-
-def _off(ours: int, theirs: int) -> str:
-    return f"{100 * (ours / theirs - 1):+.1f} %" if theirs else "-"
 
 
 def comparison_lines(found: "Comparison") -> list[str]:

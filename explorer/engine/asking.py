@@ -71,14 +71,17 @@ async def ask_library(
 async def ask_program(
     program: str, path: Path, settings: Settings, *, patience_seconds: float = PATIENCE_SECONDS
 ) -> Told:
-    """As ``ask``, of a ``llama-fit-params``. It plans for one sequence."""
+    """As ``ask``, of a ``llama-fit-params``. It plans for one sequence, and without drafts."""
     version = f"llama.cpp ({PROGRAM})"
     if settings.sequences > 1:
         return Told(version, problem=f"{PROGRAM} plans for one sequence only")
+    if settings.drafts:
+        return Told(version, problem=f"{PROGRAM} plans without multi-token prediction")
     options = (
         "-m", str(path), "--fit-print", "on", "-dev", "none", "-ngl", "0", "-c", str(settings.n_ctx),
         "-ub", str(settings.n_ubatch), "-fa", "on" if settings.flash_attention else "off",
         "-ctk", settings.type_k, "-ctv", settings.type_v,
+        *(("--swa-full",) if settings.swa_full else ()),
     )  # fmt: skip
     try:
         build = _VERSION.search(

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.engine.structs import TYPES, ContextParams, Map, ModelParams
+from explorer.fit.llama_cpp.builds import draft_settings
 from explorer.fit.llama_cpp.settings import Settings
 
 _BREAKDOWN = "_Z26llama_get_memory_breakdownPK13llama_context"
 _BATCH = 2048
 _LISTENER = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+_MTP = 1
+"""``LLAMA_CONTEXT_TYPE_MTP``."""
 _ERROR = 4
 """``GGML_LOG_LEVEL_ERROR``."""
 _LONGEST_COMPLAINT = 160
@@ -32,6 +35,10 @@ class Breakdown:
     context: int
     """KV cache and recurrent state."""
     compute: int
+
+    def __add__(self, other: "Breakdown") -> "Breakdown":
+        """With another context on the same model."""
+        return Breakdown(self.model, self.context + other.context, self.compute + other.compute)
 
 
 class Library:
@@ -59,23 +66,37 @@ class Library:
         """The C API, its argument types declared as far as they are used here."""
 
     def plan(self, path: Path, settings: Settings) -> Breakdown:
-        """What a GGUF file would take on a processor alone. Raises Refused."""
+        """What a GGUF file would take on a processor alone, with the context that drafts if there is one.
+
+        Raises Refused.
+        """
         params = self.functions.llama_model_default_params()
         params.n_gpu_layers = 0
         params.no_alloc = True
         params.load_mode = 0
+        params.load_mtp = settings.drafts > 0
         model = self.functions.llama_model_load_from_file(str(path).encode(), params)
         if not model:
             raise Refused(f"it does not open {path.name}{self._complaint}")
-        context = self.functions.llama_init_from_model(model, self.context_params(settings))
         try:
-            if not context:
-                raise Refused(f"it builds no context on {path.name}{self._complaint}")
+            found = self._held(model, self.context_params(settings), path)
+            if settings.drafts:
+                drafting = self.context_params(draft_settings(settings))
+                drafting.ctx_type = _MTP
+                found += self._held(model, drafting, path)
+            return found
+        finally:
+            self.functions.llama_model_free(model)
+
+    def _held(self, model: int, params: ContextParams, path: Path) -> Breakdown:
+        """What a context built with these parameters holds."""
+        context = self.functions.llama_init_from_model(model, params)
+        if not context:
+            raise Refused(f"it builds no context on {path.name}{self._complaint}")
+        try:
             return self.breakdown(context)
         finally:
-            if context:
-                self.functions.llama_free(context)
-            self.functions.llama_model_free(model)
+            self.functions.llama_free(context)
 
     def _hear(self, level: int, text: bytes | None, _: object) -> None:
         """Keep the first error since the library was loaded: those after it only follow from it."""
@@ -94,6 +115,7 @@ class Library:
         params.n_batch = max(_BATCH, settings.n_ubatch)
         params.n_ubatch = settings.n_ubatch
         params.n_seq_max = settings.sequences
+        params.n_rs_seq = settings.drafts
         params.n_outputs_max = settings.n_outputs
         params.flash_attn_type = int(settings.flash_attention)
         params.type_k = TYPES[settings.type_k]

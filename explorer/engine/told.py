@@ -47,3 +47,29 @@ class EngineWord:
     """The engine tells whole MiB."""
     problem: str
     """Why it gave none."""
+
+    @property
+    def figures(self) -> tuple["Figure", ...]:
+        """Part by part, the total last; empty if the engine gave no answer."""
+        if self.theirs is None:
+            return ()
+        names = {"weights": "weights", "context": "cache and state", "compute": "compute",
+                 "total": "total"}  # fmt: skip
+        return tuple(
+            Figure(name, getattr(self.ours, part), getattr(self.theirs, part))
+            for part, name in names.items()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One part of both."""
+
+    name: str
+    ours: int
+    theirs: int
+
+    @property
+    def off(self) -> str:
+        """How far ours is from theirs, in percent; a dash where theirs is nothing."""
+        return f"{100 * (self.ours / self.theirs - 1):+.1f} %" if self.theirs else "-"

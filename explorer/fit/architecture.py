@@ -67,6 +67,11 @@ class Layer:
     """Width of the shared experts, all together."""
 
     @property
+    def caches(self) -> bool:
+        """Whether keys and values of its own are kept."""
+        return self.kv_heads > 0 and self.mixer not in (Mixer.NONE, Mixer.SHARED)
+
+    @property
     def recurrent(self) -> bool:
         """Whether a constant state is kept, beside or instead of a KV cache."""
         return self.state_elements > 0 or self.conv_elements > 0
@@ -117,6 +122,16 @@ class Architecture:
         object.__setattr__(self, "groups", groups)
         key = (self.name, groups, self.hidden, self.vocabulary, self.context_tokens)
         object.__setattr__(self, "fingerprint", hash(key))
+
+    @property
+    def draft_layer(self) -> Layer | None:
+        """The shape of a block of multi-token prediction: that of the last one with a cache of its own.
+
+        None for models without such blocks.
+        """
+        if not self.mtp_layers:
+            return None
+        return next((layer for layer in reversed(self.layers) if layer.caches), None)
 
     @property
     def attention(self) -> dict[str, int]:

@@ -36,10 +36,16 @@ class Components:
             context_tokens=None,
             kv_dtype=None,
             batch_tokens=None,
+            mtp=False,
+            draft_tokens=0,
+            kv_unified=None,
             reserve_bytes=RESERVE if scenario.reserve_bytes is None else scenario.reserve_bytes,
         )
-        said = NOT_MODELLED if architecture.kind == "diffusion" else WEIGHTS_ALONE
-        return resolved, (*architecture.assumptions, said)
+        pipeline = architecture.kind == "diffusion"
+        said = [*architecture.assumptions, NOT_MODELLED if pipeline else WEIGHTS_ALONE]
+        if pipeline and scenario.engine not in (None, "diffusers"):
+            said.append(f"{scenario.engine} does not run pipelines: judged as diffusers runs them.")
+        return resolved, tuple(said)
 
     def speed(
         self, architecture: Architecture, weights: WeightMap, machine: Machine, plan: Plan

@@ -15,7 +15,13 @@ from explorer.fit.architecture import Architecture
 from explorer.fit.quantize_rules import quantizes
 from explorer.fit.roles import Part, Section, place
 from explorer.fit.synthesis import block_sizes, needed_of, parameters_of
-from explorer.fit.weight_map import BlockWeights, WeightMap, is_keys_values, is_replicated
+from explorer.fit.weight_map import (
+    MTP_COPIES,
+    BlockWeights,
+    WeightMap,
+    is_keys_values,
+    is_replicated,
+)
 from explorer.weights.tensors import Tensor
 
 
@@ -96,6 +102,8 @@ def plan_format(tensors: Iterable[Tensor], architecture: Architecture, name: str
             ends["vision"] += size
         elif part.section is Section.MTP or (layer is not None and layer >= layers):
             ends["mtp"] += size
+            if part.role in MTP_COPIES:
+                ends["mtp copies"] += size
         elif layer is None:
             ends[_ENDS.get(part.role, "other")] += size
         elif part.routed:
@@ -118,6 +126,7 @@ def plan_format(tensors: Iterable[Tensor], architecture: Architecture, name: str
         other_bytes=round(ends["other"]),
         vision_bytes=round(ends["vision"]),
         mtp_bytes=round(ends["mtp"]),
+        mtp_copied_bytes=round(ends["mtp copies"]),
     )
 
 

@@ -5,21 +5,29 @@ Option spellings: llama.cpp ``common/arg.cpp`` (build b11549; ``-fa`` takes a va
 ``engine/arg_utils.py``; mlx-lm 0.32.2 ``server.py`` and ``convert.py``.
 """
 
+import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.llama_cpp.demand import aligned
-from explorer.fit.values import Answer
+from explorer.fit.llama_cpp.engine import settings_of
+from explorer.fit.values import Answer, Scenario
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Device
+
+if TYPE_CHECKING:
+    from explorer.fit.vllm.settings import Settings as VllmSettings
 
 _OLLAMA_KV = frozenset({"f16", "q8_0", "q4_0"})
 _NEED_MATRIX = ("IQ1", "IQ2", "IQ3_XXS", "Q2_K_S")
 """Types that llama-quantize refuses, or that are poor, without an importance matrix."""
+_CONVERTED_ALONE = frozenset({"BF16", "MXFP4"})
+"""What the converter writes as it is published: 16 bits, and gpt-oss's experts beside them."""
 _MADE_BY_VLLM = {"FP8": "fp8", "NF4": "bitsandbytes"}
 """What vLLM makes of a 16-bit checkpoint as it loads it (docs/features/quantization)."""
 _DEFAULT_STEP = 512
@@ -119,11 +127,10 @@ def _llama_cpp(
         notes.append("--no-mmproj leaves out the vision projector, which is not in the figures.")
         where = (*where, "--no-mmproj")
     options = _llama_options(architecture, weights, answer)
-    slots = ("-np", str(answer.scenario.sequences))
     encoder = architecture.kind == "encoder"
-    server = (*where, *options, *slots, *(("--embedding",) if encoder else ()))
-    commands = [Command("llama-server", server, purpose="serve")]
-    if answer.scenario.sequences == 1 and not encoder:
+    own_options = (*_server_options(answer.scenario), *(("--embedding",) if encoder else ()))
+    commands = [Command("llama-server", (*where, *options, *own_options), purpose="serve")]
+    if answer.scenario.sequences == 1 and not encoder and not answer.scenario.mtp:
         commands.append(Command("llama-cli", (*where, *options), purpose="chat"))
     if published.revision and published.format == "gguf" and not published.local:
         notes.append("llama.cpp and Ollama take the main branch, whatever revision was asked for.")
@@ -142,13 +149,14 @@ def _gguf(published: Published) -> tuple[str, ...]:
 def _conversion(published: Published) -> tuple[Command, ...]:
     own = _model_name(published)
     folder = published.id if published.local else own
-    whole = f"{own}-BF16.gguf"
+    kept = published.quantization in _CONVERTED_ALONE
+    whole = f"{own}-{published.quantization if kept else 'BF16'}.gguf"
     convert = Command(
         "python",
         ("convert_hf_to_gguf.py", folder, "--outtype", "bf16", "--outfile", whole),
         purpose="convert",
     )
-    if published.quantization == "BF16":
+    if kept:
         return (convert,)
     matrix = ("--imatrix", "imatrix.gguf")
     needed = matrix if published.quantization.startswith(_NEED_MATRIX) else ()
@@ -169,24 +177,35 @@ def _llama_options(
 ) -> tuple[str, ...]:
     """Context, offload, devices, KV types and step, as the memory was counted for them."""
     scenario = answer.scenario
-    context = (scenario.context_tokens or 0) * scenario.sequences
-    options = ["-c", str(context), "-fa", "on" if scenario.flash_attention else "off"]
+    settings = settings_of(scenario)
+    options = ["-c", str(settings.n_ctx), "-fa", "on" if scenario.flash_attention else "off"]
     if answer.machine.devices:
-        # the output head counts as one more layer, and goes to a device with the last block
-        options += ["-ngl", str(answer.gpu_layers + 1 if answer.gpu_layers else 0)]
+        # the output head counts as one more layer and goes to a device with the last block; blocks of
+        # multi-token prediction count too, whether they are used or not (n_layer_all in llama-model.cpp)
+        behind = 1 + architecture.mtp_layers
+        options += ["-ngl", str(answer.gpu_layers + behind if answer.gpu_layers else 0)]
         if answer.host_expert_layers:
             options += ["--n-cpu-moe", str(answer.host_expert_layers)]
         options += _devices(architecture, weights, answer)
-    kv_dtype = scenario.kv_dtype or "f16"
-    if kv_dtype != "f16":
-        options += ["-ctk", kv_dtype]
-        # a quantized V cache needs flash attention
-        options += ["-ctv", kv_dtype if scenario.flash_attention else "f16"]
+    if (settings.type_k, settings.type_v) != ("f16", "f16"):
+        options += ["-ctk", settings.type_k, "-ctv", settings.type_v]
+    if scenario.swa_full:
+        options.append("--swa-full")
     step = scenario.batch_tokens or _DEFAULT_STEP
     if step != _DEFAULT_STEP:
         options += ["-ub", str(step)]
     if step > _DEFAULT_BATCH:
         options += ["-b", str(step)]
+    return tuple(options)
+
+
+def _server_options(scenario: Scenario) -> tuple[str, ...]:
+    """Slots, how they share the cache, and drafts: what llama-server alone is told."""
+    options = ["-np", str(scenario.sequences)]
+    if scenario.kv_unified and scenario.sequences > 1:
+        options.append("-kvu")
+    if scenario.mtp:
+        options += ["--spec-type", "draft-mtp", "--spec-draft-n-max", str(scenario.draft_tokens)]
     return tuple(options)
 
 
@@ -219,7 +238,9 @@ def _index(devices: list[Device], name: str, capacity: int) -> int:
 
 
 def layer_counts(architecture: Architecture, weights: WeightMap, answer: Answer) -> tuple[int, ...]:
-    """Layers each device of the machine takes in an answer of llama.cpp, the output head with the last.
+    """Layers each device of the machine takes in an answer of llama.cpp.
+
+    The output head and blocks of multi-token prediction count with the last device.
 
     Read back from the bytes of weights that the placement gives each; zero for a device that was left
     out. Empty if they do not add up to whole blocks.
@@ -239,7 +260,7 @@ def layer_counts(architecture: Architecture, weights: WeightMap, answer: Answer)
             return ()
         counts.append(ends[total] - taken)
         taken = ends[total]
-    counts.append(len(sizes) - taken + 1)
+    counts.append(len(sizes) - taken + 1 + architecture.mtp_layers)
     return _by_device(answer, counts)
 
 
@@ -263,6 +284,8 @@ def _ollama(published: Published, answer: Answer) -> Iterator[Command]:
     usable = published.format == "gguf" and not published.local and not published.split
     if not usable or not published.label or kv_dtype not in _OLLAMA_KV:
         return
+    if scenario.mtp or scenario.swa_full or scenario.kv_unified:
+        return  # it has no such settings
     environment = [
         ("OLLAMA_CONTEXT_LENGTH", str(scenario.context_tokens or 0)),
         ("OLLAMA_NUM_PARALLEL", str(scenario.sequences)),
@@ -295,19 +318,32 @@ def _vllm(
         settings = deploy(architecture, weights, answer.machine, scenario).settings
     except UsageError as error:
         return Launch((), (), (str(error),))
-    if settings.tensor_parallel > 1:
-        options += ["--tensor-parallel-size", str(settings.tensor_parallel)]
-    if settings.pipeline_parallel > 1:
-        options += ["--pipeline-parallel-size", str(settings.pipeline_parallel)]
+    options += _vllm_ranks(settings)
     options += ["--gpu-memory-utilization", f"{scenario.memory_utilization or 0.92:g}"]
     if scenario.kv_dtype not in (None, "auto"):
         options += ["--kv-cache-dtype", str(scenario.kv_dtype)]
     if not published.stored:
         options += ["--quantization", _MADE_BY_VLLM[published.quantization]]
     options += ["--max-num-seqs", str(settings.max_sequences)]
+    options += _vllm_drafts(settings)
     if scenario.batch_tokens:
         options += ["--max-num-batched-tokens", str(scenario.batch_tokens)]
     return Launch((), (Command("vllm", tuple(options), purpose="serve"),))
+
+
+def _vllm_ranks(settings: "VllmSettings") -> list[str]:
+    sizes = (
+        ("--tensor-parallel-size", settings.tensor_parallel),
+        ("--pipeline-parallel-size", settings.pipeline_parallel),
+    )
+    return [word for name, size in sizes if size > 1 for word in (name, str(size))]
+
+
+def _vllm_drafts(settings: "VllmSettings") -> list[str]:
+    if not settings.draft_tokens:
+        return []
+    drafts = {"method": "mtp", "num_speculative_tokens": settings.draft_tokens}
+    return ["--speculative-config", json.dumps(drafts)]
 
 
 def _mlx(published: Published, answer: Answer) -> Launch:

@@ -4,14 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from explorer.fit.architecture import Architecture
-from explorer.fit.engines import engine_for
+from explorer.fit.engines import DEFAULT_ENGINE, engine_for
+from explorer.fit.llama_cpp import settings as llama_cpp
 from explorer.fit.planner import RANK, best
-from explorer.fit.values import Answer, Scenario, Verdict
+from explorer.fit.values import Answer, Engine, Scenario, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 
 MOST_SEQUENCES = 1024
 """Where the search for the most sequences ends."""
+_LIMITS: dict[Engine, int] = {"llama.cpp": llama_cpp.MOST_SEQUENCES}
+"""Of engines that have no more than so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,18 @@ def find_most(
     runs = chosen.verdict is not Verdict.TOO_LARGE
     return Most(
         context_tokens=answer.max_context_tokens,
-        sequences=_sequences(architecture, options, machine, answer),
+        sequences=_sequences(architecture, options, machine, scenario, answer),
         quantization=chosen.scenario.quantization if runs else None,
         quantization_verdict=chosen.verdict,
     )
 
 
 def _sequences(
-    architecture: Architecture, options: Sequence[WeightMap], machine: Machine, answer: Answer
+    architecture: Architecture,
+    options: Sequence[WeightMap],
+    machine: Machine,
+    scenario: Scenario,
+    answer: Answer,
 ) -> int:
     """Sequences of the answer's context with no worse a verdict than its own."""
     if answer.verdict is Verdict.TOO_LARGE or not architecture.layers:
@@ -63,12 +70,17 @@ def _sequences(
         option for option in options if option.quantization == answer.scenario.quantization
     )
 
+    # more sequences may take more devices than the answer uses
+    free = replace(answer.scenario, tensor_parallel=scenario.tensor_parallel,
+                   pipeline_parallel=scenario.pipeline_parallel)  # fmt: skip
+
     def runs(sequences: int) -> bool:
-        asked = replace(answer.scenario, sequences=sequences)
+        asked = replace(free, sequences=sequences)
         plan = engine.plan(architecture, weights, machine, asked)
         return RANK[plan.verdict] <= RANK[answer.verdict]
 
-    return _last(runs, answer.scenario.sequences, MOST_SEQUENCES)
+    limit = _LIMITS.get(answer.scenario.engine or DEFAULT_ENGINE, MOST_SEQUENCES)
+    return _last(runs, answer.scenario.sequences, limit)
 
 
 def _last(holds: Callable[[int], bool], low: int, limit: int) -> int:

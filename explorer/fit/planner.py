@@ -57,6 +57,10 @@ def _answer(
     most = resolved.context_tokens or 0 if fits else 0
     if explain and architecture.layers:
         most = max_context(engine, architecture, weights, machine, resolved, verdict=plan.verdict)
+    # only now, since a longer context may take more devices than were asked for or needed
+    resolved = replace(
+        resolved, tensor_parallel=plan.tensor_parallel, pipeline_parallel=plan.pipeline_parallel
+    )
     return Answer(
         machine=machine,
         scenario=resolved,
@@ -64,12 +68,13 @@ def _answer(
         memory=sum((placed.memory for placed in plan.placement), Memory()),
         placement=plan.placement,
         max_context_tokens=most,
-        speed=_speed(engine, architecture, weights, machine, plan),
+        speed=_speed(engine, architecture, weights, machine, (resolved, plan)),
         exact=weights.exact,
         assumptions=assumptions,
         reasons=engine.reasons(architecture, weights, plan, resolved) if explain else (),
         gpu_layers=plan.gpu_layers,
         host_expert_layers=plan.host_expert_layers,
+        layers=len(architecture.layers),
     )
 
 
@@ -78,14 +83,21 @@ def _speed(
     architecture: Architecture,
     weights: WeightMap,
     machine: Machine,
-    plan: Plan,
+    planned: tuple[Scenario, Plan],
 ) -> Speed:
-    """The engine's figure, where the model runs and there is a decode to speak of."""
+    """The engine's figure, where the model runs and there is a decode to speak of.
+
+    Without drafts: how many of them will be accepted depends on what is written.
+    """
+    scenario, plan = planned
     if plan.verdict is Verdict.TOO_LARGE:
         return _UNPLACED
     missing = no_decode(architecture)
     if missing:
         return Speed(None, None, missing)
+    if scenario.mtp:
+        bare = replace(scenario, mtp=False, draft_tokens=0)
+        plan = engine.plan(architecture, weights, machine, bare)
     return engine.speed(architecture, weights, machine, plan)
 
 

@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     TIGHT = "tight"
     """Fits in what is available, but under the reserve."""
     OFFLOAD = "offload"
-    """Runs with layers or experts on the host."""
+    """Runs with layers, experts or components on the host, or on the host alone beside a device."""
     TOO_LARGE = "too_large"
 
 
@@ -37,12 +37,22 @@ class Scenario:
     flash_attention: bool = True
     gpu_layers: int | None = None
     """Layers on the accelerator; None lets the planner choose."""
-    tensor_parallel: int = 1
-    pipeline_parallel: int = 1
+    tensor_parallel: int | None = None
+    """Devices that share each layer; None for this and the next lets the planner choose both."""
+    pipeline_parallel: int | None = None
     memory_utilization: float | None = None
     """vLLM's share of a device's memory; None takes its default."""
     reserve_bytes: int | None = None
     """Memory a device keeps free; None takes the engine's own margin."""
+    kv_unified: bool | None = None
+    """llama.cpp: one cache of the context's length that all sequences share, rather than one each; None
+    takes what llama-server does for a number of slots that is given: one each."""
+    swa_full: bool = False
+    """llama.cpp: layers with a sliding window keep the whole context too."""
+    mtp: bool = False
+    """Tokens are drafted ahead by the model's own multi-token prediction, which no engine does unasked."""
+    draft_tokens: int | None = None
+    """How many; None takes the engine's own number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,10 @@ class Plan:
     """Blocks on accelerators."""
     host_expert_layers: int = 0
     """Of those, blocks whose experts stay on the host."""
+    tensor_parallel: int = 1
+    """Devices that share each layer, as this placement has it."""
+    pipeline_parallel: int = 1
+    """Stages of layers one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +160,15 @@ class Answer:
     """Blocks on accelerators, as the placement has them."""
     host_expert_layers: int = 0
     """Blocks on an accelerator whose experts stay on the host (llama.cpp ``--n-cpu-moe``)."""
+    layers: int = 0
+    """Blocks of the model."""
+
+    @property
+    def on_host(self) -> str:
+        """What of the blocks lies on the host although there is an accelerator, in words."""
+        if self.verdict is not Verdict.OFFLOAD or not self.layers:
+            return ""
+        if self.host_expert_layers:
+            return f"experts of {self.host_expert_layers} of {self.layers} layers"
+        hosted = self.layers - self.gpu_layers
+        return f"{hosted} of {self.layers} layers" if self.gpu_layers else f"all {hosted} layers"

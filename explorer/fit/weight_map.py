@@ -40,6 +40,8 @@ class WeightMap:
     """Vision and audio towers and their projectors."""
     mtp_bytes: int = 0
     """Multi-token-prediction or draft layers, loaded only when they are used."""
+    mtp_copied_bytes: int = 0
+    """Of ``mtp_bytes``, embeddings and a head of their own, which most engines share with the model's."""
     copied_bytes: int = 0
     """Of ``other_bytes``, a stored copy of the embedding table that a tied head does not need."""
     exact: bool = False
@@ -58,6 +60,7 @@ class WeightMap:
 
 
 _INPUT = {"token_embd", "per_layer_token_embd"}
+MTP_COPIES = {"nextn.embed_tokens", "nextn.shared_head_head"}
 _KEYS_VALUES = {"attn_k", "attn_v"}
 _WHOLE = {
     "attn_q_a", "attn_kv_a_mqa", "ffn_gate_inp", "ffn_gate_inp_shexp", "exp_probs_b", "ssm_norm",
@@ -113,6 +116,8 @@ def from_tensors(
                     shared[section is text, layer] += tensor.size_bytes
         else:
             ends["mtp" if section is Section.MTP else "vision"] += tensor.size_bytes
+            if part.role in MTP_COPIES:
+                ends["mtp copies"] += tensor.size_bytes
     blocks, beyond = _blocks((dense, experts, replicated, shared), layers)
     return WeightMap(
         quantization=quantization,
@@ -122,6 +127,7 @@ def from_tensors(
         other_bytes=ends["other"],
         vision_bytes=ends["vision"],
         mtp_bytes=ends["mtp"] + beyond,
+        mtp_copied_bytes=ends["mtp copies"],
         copied_bytes=ends["copied"],
         exact=True,
     )
@@ -151,6 +157,7 @@ def scaled_to(weights: WeightMap, total_bytes: int, quantization: str) -> Weight
         other_bytes=part(weights.other_bytes),
         vision_bytes=part(weights.vision_bytes),
         mtp_bytes=part(weights.mtp_bytes),
+        mtp_copied_bytes=part(weights.mtp_copied_bytes),
         copied_bytes=part(weights.copied_bytes),
     )
 

@@ -62,11 +62,13 @@ def _ours(found: Subject, answer: Answer) -> Parts:
     weights = next(option for option in found.options if option.quantization == quantization)
     needs = demand(found.architecture, weights, settings_of(answer.scenario))
     blocks = sum(needs.block_weights) + sum(needs.block_experts)
+    draft = needs.draft
     return Parts(
-        weights=blocks + needs.input_weights + needs.host_output_weights,
-        context=sum(needs.block_kv) + sum(needs.block_state),
-        compute=needs.compute.alone,
-    )
+        weights=blocks + needs.input_weights + needs.host_output_weights
+        + (draft.weights if draft else 0),
+        context=sum(needs.block_kv) + sum(needs.block_state) + (draft.kv if draft else 0),
+        compute=needs.compute.alone + (draft.compute.alone if draft else 0),
+    )  # fmt: skip
 
 
 async def _lay_out(source: Source, model: Model, file: RepoFile, path: Path) -> None:

@@ -1,9 +1,10 @@
 """What can be chosen for a model on a machine: the engines that run it, the KV caches they have."""
 
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
 from explorer.errors import UsageError
+from explorer.fit.architecture import Architecture
 from explorer.fit.engines import engine_model
 from explorer.fit.llama_cpp.settings import BLOCK_BYTES
 from explorer.fit.mlx.engine import KV_BITS
@@ -22,7 +23,13 @@ _KV: dict[Engine, tuple[str, ...]] = {
     "transformers": tuple(KV_DTYPES),
     "mlx": tuple(KV_BITS),
 }
-_TAKES_FLASH_ATTENTION: frozenset[Engine] = frozenset({"llama.cpp", "transformers"})
+Setting: TypeAlias = Literal["flash", "unified", "drafts"]
+_SETTINGS: dict[Engine, frozenset[Setting]] = {
+    "llama.cpp": frozenset({"flash", "unified", "drafts"}),
+    "transformers": frozenset({"flash"}),
+    "vllm": frozenset({"drafts"}),
+}
+"""What can be set of an engine beside what can be of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,18 @@ def kv_choices(engine: Engine | None) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: name != default))
 
 
-def takes_flash_attention(engine: Engine | None) -> bool:
-    """Whether an engine can be run with flash attention and without."""
-    return (engine or "llama.cpp") in _TAKES_FLASH_ATTENTION
+def settable(scenario: Scenario, shape: Architecture | None) -> frozenset[Setting]:
+    """What else can be set of a scenario's engine for a model.
+
+    Whether sequences share a cache only where there are several, drafts only where the model has layers
+    that predict them.
+    """
+    found = set(_SETTINGS.get(scenario.engine or "llama.cpp", frozenset()))
+    if scenario.sequences == 1:
+        found.discard("unified")
+    if shape is None or shape.draft_layer is None:
+        found.discard("drafts")
+    return frozenset(found)
 
 
 def _refusal(model: Model, found: Subject, machine: Machine, engine: Engine) -> str:

@@ -11,6 +11,7 @@ from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 from explorer.inspection.model import Model
 from explorer.inspection.quantizations import engine_of, of_model
+from explorer.units import memory
 
 CONTEXTS = tuple(1024 * 2**power for power in range(2, 11))
 """Columns of the grid: 4K to 1M tokens, as far as the model goes."""
@@ -43,13 +44,14 @@ def subject(model: Model, scenario: Scenario) -> Subject:
     """An opened model as the planner takes it.
 
     Raises the model's own errors if none of its headers could be read, and UsageError for an engine that
-    does not run its format.
+    does not run its format and for an adapter, which runs on top of another model.
     """
+    _demand_whole(model)
     scenario = _with_engine(model, scenario)
     options = of_model(model, scenario.engine)
     if not options:
         raise _first_problem(model)
-    return Subject(_shape(model), options, scenario)
+    return Subject(_as_offered(_shape(model), options), options, scenario)
 
 
 def answer(model: Model, machine: Machine, scenario: Scenario) -> Answer:
@@ -110,10 +112,32 @@ def grid_contexts(shape: Architecture) -> tuple[int, ...]:
     return (*below, min(limit, CONTEXTS[-1]))
 
 
+def _demand_whole(model: Model) -> None:
+    """Raises UsageError for an adapter, with the model to ask about instead."""
+    if model.layout.kind != "adapter":
+        return
+    base = model.layout.base_model or next(iter(model.repo.listing.base_models), None)
+    size = memory(model.checkpoint.counts.stored_bytes)
+    raise UsageError(
+        f"{model.id} is an adapter: it runs on top of {base or 'a model that it does not name'}",
+        f"it adds {size} to it, and nothing once it is merged",
+        f"ask about {base}" if base else "ask about its base model",
+    )
+
+
+def _as_offered(shape: Architecture, options: Sequence[WeightMap]) -> Architecture:
+    """Without layers for multi-token prediction where no file that is offered holds their weights."""
+    if any(option.mtp_bytes for option in options):
+        return shape
+    return replace(shape, mtp_layers=0)
+
+
 def _with_engine(model: Model, scenario: Scenario) -> Scenario:
     """The scenario with the engine that people run this checkpoint on, if it names none."""
     if scenario.engine is not None:
         return scenario
+    if model.layout.kind == "diffusers":
+        return replace(scenario, engine="diffusers")
     return replace(scenario, engine=engine_of(model.checkpoint.quantization))
 
 

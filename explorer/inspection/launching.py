@@ -97,18 +97,19 @@ def commands_for(model: Model, found: Subject, answer: Answer) -> Commands:
     launch = plan_launch(published, found.architecture, weights, answer)
     if on_disk:
         return Commands(None, launch)
-    made = _made_bytes(found, launch, quantization)
+    made = _made_bytes(model, found, launch, quantization)
     return Commands(replace(_download(model, group, launch), made_bytes=made), launch)
 
 
-def _made_bytes(found: Subject, launch: Launch, quantization: str) -> int:
-    """Bytes of the files that the preparation writes: at 16 bits, and quantized."""
+def _made_bytes(model: Model, found: Subject, launch: Launch, quantization: str) -> int:
+    """Bytes of the files that the preparation writes: as it is converted, and quantized."""
     sizes = {option.quantization: option.total_bytes for option in found.options}
-    made = {"convert_hf_to_gguf.py": "BF16", "llama-quantize": quantization,
-            "mlx_lm.convert": quantization}  # fmt: skip
+    wanted = sizes.get(quantization, 0)
+    whole = sizes.get("BF16") or sizes.get("MXFP4") or 2 * model.checkpoint.counts.parameters
+    made = {"convert_hf_to_gguf.py": whole, "llama-quantize": wanted, "mlx_lm.convert": wanted}
     steps = [step.program if step.program != "python" else step.arguments[0]
              for step in launch.preparation]  # fmt: skip
-    return sum(sizes.get(made.get(step, ""), 0) for step in steps)
+    return sum(made.get(step, 0) for step in steps)
 
 
 def _by_ollama(model: Model, answer: Answer) -> Commands:

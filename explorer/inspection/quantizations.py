@@ -9,6 +9,7 @@ from explorer.fit.conversion import convertible, published_bits, rows_of
 from explorer.fit.formats import FORMATS, format_from_architecture, plan_format
 from explorer.fit.ladder import offered
 from explorer.fit.quantize import plan_rows
+from explorer.fit.support import refusal
 from explorer.fit.synthesis import plans_from_architecture
 from explorer.fit.values import Engine
 from explorer.fit.weight_map import WeightMap, from_tensors, scaled_to
@@ -24,6 +25,11 @@ _ENGINES_BY_METHOD: Mapping[str, Engine] = {
 }
 _CONVERTED = ("gguf", "mxfp4", "fp8")
 """llama.cpp's own files, and packed methods that its converter unpacks or keeps."""
+
+
+_PUBLISHED_AS = {"mxfp4": "MXFP4"}
+"""Packed methods that a plan of 16 bits keeps, so that it is called by their name: gpt-oss, whose experts
+stay MXFP4 whatever the rest becomes."""
 
 
 def engine_of(quantization: Quantization | None) -> Engine:
@@ -60,11 +66,14 @@ def check_format(model: Model, engine: Engine) -> None:
     if model.checkpoint.format == "gguf":
         _demand(engine == "llama.cpp", model, engine, "GGUF files", "llama.cpp")
     elif model.layout.kind != "diffusers" and not _is_plain(model):
-        home = engine_of(model.checkpoint.quantization)
+        packed = model.checkpoint.quantization
+        home = engine_of(packed)
         if home == "llama.cpp":  # its format could be converted, but not the way this one is packed
             home = "vllm"
-        _demand(engine != "llama.cpp" and (engine == "mlx") == (home == "mlx"), model, engine,
-                "packed checkpoints", home)  # fmt: skip
+        runs = home != "mlx" and engine != "llama.cpp"
+        if engine == "mlx":  # what it packs itself, and some of what others pack
+            runs = home == "mlx" or (packed is not None and not refusal(engine, _label(packed)))
+        _demand(runs, model, engine, "packed checkpoints", home)
 
 
 def of_listing(
@@ -78,7 +87,8 @@ def of_listing(
         names = [rung.name for rung in offered("llama.cpp")]
         if quantization is not None and quantization.method == "fp8":
             names.remove("BF16")
-        return plans_from_architecture(architecture, names, parameters)
+        plans = plans_from_architecture(architecture, names, parameters)
+        return tuple(_as_published(plan, quantization) for plan in plans)
     planned = format_from_architecture(architecture, _format_of(quantization), parameters)
     return (replace(planned, quantization=_label(quantization)),)
 
@@ -97,6 +107,12 @@ def _format_of(quantization: Quantization) -> str:
     return "AWQ" if quantization.method == "awq" else "GPTQ-Int4"
 
 
+def _as_published(option: WeightMap, quantization: Quantization | None) -> WeightMap:
+    """A plan of 16 bits under the name of what it keeps."""
+    name = _PUBLISHED_AS.get(quantization.method) if quantization else None
+    return replace(option, quantization=name) if name and option.quantization == "BF16" else option
+
+
 def _label(quantization: Quantization) -> str:
     """``AWQ 4-bit``, ``Q4_1``: the description without its details."""
     return quantization.description.partition(",")[0].removeprefix("mostly ")
@@ -110,7 +126,7 @@ def _demand(runs: bool, model: Model, engine: Engine, kind: str, instead: str) -
 
 
 def _is_plain(model: Model) -> bool:
-    return convertible(tensor for _, tensor in model.checkpoint.tensors())
+    return convertible(model.checkpoint.stored())
 
 
 def _layers(model: Model) -> int:
@@ -122,25 +138,29 @@ def _stored(model: Model, label: str = "") -> WeightMap:
     counts, quantization = model.checkpoint.counts, model.checkpoint.quantization
     main = max(counts.bytes_by_dtype, key=lambda dtype: counts.bytes_by_dtype[dtype])
     name = label or (_label(quantization) if quantization else main)
-    tensors = (tensor for _, tensor in model.checkpoint.tensors())
     tied = bool(model.architecture and model.architecture.tied_embeddings)
-    stored = from_tensors(tensors, name, _layers(model), tied=tied)
+    stored = from_tensors(model.checkpoint.stored(), name, _layers(model), tied=tied)
     return replace(stored, components=tuple(counts.bytes_by_component.items()))
 
 
 def _planned(model: Model, shape: Architecture, engine: Engine) -> tuple[WeightMap, ...]:
-    """What the engine's tools would make of a 16-bit checkpoint; of one in FP8, itself and less."""
-    tensors = [tensor for _, tensor in model.checkpoint.tensors()]
+    """What the engine's tools would make of a 16-bit checkpoint; of one in FP8 or MXFP4, itself and less."""
+    published = model.checkpoint.quantization
+    tensors = list(model.checkpoint.stored())
     names = [rung.name for rung in offered(engine)]
     eight = published_bits(tensors) == 8
     if eight:
         names = [name for name in names if name not in ("BF16", "FP8")]
     if engine == "llama.cpp":
         rows = rows_of(tensors, shape)
-        return tuple(plan_rows(rows, shape, name) for name in names)
+        return tuple(_as_published(plan_rows(rows, shape, name), published) for name in names)
+    if published is not None and published.method in _PUBLISHED_AS:
+        return (_stored(model, _PUBLISHED_AS[published.method]),)
     if eight:
         return (_stored(model, "FP8"),)
     plans = [plan_format(tensors, shape, name) for name in names if name in FORMATS]
+    if set(model.checkpoint.counts.bytes_by_dtype) <= {"BF16", "F16"}:  # as it lies there
+        plans = [_stored(model, "BF16") if plan.quantization == "BF16" else plan for plan in plans]
     return tuple(plans)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from explorer.fit.enough import Setup
 from explorer.fit.upgrades import Upgrade
-from explorer.fit.values import Answer, Range, Verdict
+from explorer.fit.values import Answer, Range
 from explorer.ui.listing import best_here
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.units import memory, speed, tokens
@@ -27,10 +27,10 @@ UPGRADES = (
 
 def setup_cells(setup: Setup) -> Sequence[Cell]:
     """One machine that is enough."""
-    offloads = setup.answer.verdict is Verdict.OFFLOAD
+    hosted = setup.answer.on_host
     return (
         memory(setup.memory_bytes),
-        (Run(setup.machine.name), Run("  experts in RAM" if offloads else "", "accent")),
+        (Run(setup.machine.name), Run(f"  {hosted} in RAM" if hosted else "", "accent")),
         memory(setup.answer.memory.total),
         rate(setup.answer.speed.decode),
         Run(setup.family, "dim"),

@@ -17,6 +17,8 @@ KEYS: list[BindingType] = [
     _key("e", "engine", "Engine", "engine", "The next engine that runs it"),
     _key("n", "set('sequences')", "Sequences", "sequences", "How many sequences at once"),
     _key("v", "set('KV')", "KV type", "kv", "Type of the KV cache"),
+    _key("u", "unified", "Unified", "unified", "One cache for all sequences, or one each"),
+    _key("d", "set('drafts')", "Drafts", "drafts", "Tokens drafted ahead by the model itself"),
     _key("f", "flash", "Flash attention", "flash", "With flash attention or without"),
     _key("r", "set('reserve')", "Reserve", "reserve", "Memory that is to stay free"),
 ]

@@ -5,16 +5,17 @@ from dataclasses import replace
 from explorer.fit.values import Scenario
 from explorer.inspection.choices import kv_choices
 from explorer.ui.screens.choose import Choice, ChooseScreen
-from explorer.ui.tuning import Tuning, parse_sequences
+from explorer.ui.tuning import OFF, Tuning, parse_drafts, parse_sequences
 from explorer.units import memory, parse_memory
 
 SEQUENCES = (1, 2, 4, 8, 16, 32, 64, 128)
+DRAFTS = (1, 2, 3, 4, 8, 12)
 RESERVES = ("0", "512 MiB", "1 GiB", "2 GiB", "4 GiB")
 DEFAULT = "default"
 
 
 def chooser(name: str, now: Scenario) -> ChooseScreen:
-    """The screen that asks for ``sequences``, ``KV`` or ``reserve``; the present value comes first."""
+    """The screen that asks for ``sequences``, ``KV``, ``drafts`` or ``reserve``, at its present value."""
     if name == "sequences":
         return ChooseScreen(
             "Sequences at once, each with its own context",
@@ -28,6 +29,14 @@ def chooser(name: str, now: Scenario) -> ChooseScreen:
             f"Type of the KV cache in {now.engine}",
             [Choice(dtype, dtype) for dtype in kv_choices(now.engine)],
             now.kv_dtype or "",
+        )
+    if name == "drafts":
+        return ChooseScreen(
+            "Tokens drafted ahead by the model's own multi-token prediction",
+            [Choice(OFF, "none"), *(Choice(str(number), str(number)) for number in DRAFTS)],
+            str(now.draft_tokens) if now.mtp else OFF,
+            typed="or type 6",
+            check=parse_drafts,
         )
     kept = memory(now.reserve_bytes or 0)
     sizes = [Choice(size, "nothing" if size == "0" else size) for size in RESERVES]
@@ -46,4 +55,6 @@ def tuned(tuning: Tuning, name: str, value: str) -> Tuning:
         return replace(tuning, sequences=parse_sequences(value))
     if name == "KV":
         return replace(tuning, kv_dtype=value)
+    if name == "drafts":
+        return replace(tuning, drafts=parse_drafts(value))
     return replace(tuning, reserve_bytes=None if value == DEFAULT else parse_memory(value))

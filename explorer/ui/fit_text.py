@@ -79,7 +79,9 @@ def facts(cell: Answer, most: Most | None, *, by_context: bool = True) -> tuple[
             Fact("Speed", "not known: only text that is written is measured"),
         )
     runs = cell.verdict is not Verdict.TOO_LARGE
+    hosted = (Fact("On the host", cell.on_host),) if cell.on_host else ()
     known = (
+        *hosted,
         Fact("Decode", spread(cell.speed.decode, runs=runs), "bold"),
         Fact("Prefill", spread(cell.speed.prefill, runs=runs)),
         Fact("Most context", _most_context(cell, most)),

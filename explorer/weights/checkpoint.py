@@ -146,6 +146,15 @@ class Checkpoint:
                 for tensor in shard.header.tensors:
                     yield shard.path, tensor
 
+    def stored(self) -> Iterator[Tensor]:
+        """Yield the tensors that have arrived, of those that share their bytes (torch) one."""
+        for shard in self.shards:
+            tensors = shard.header.tensors if shard.header is not None else ()
+            again = set[int]()
+            if self.format == "torch":
+                again = {id(t) for group in shared(tensors) for t in group[1:]}
+            yield from (tensor for tensor in tensors if id(tensor) not in again)
+
     def described(
         self, paths: Collection[str] | None = None
     ) -> Iterator[tuple[str, Tensor, Described]]:

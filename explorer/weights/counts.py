@@ -148,11 +148,14 @@ class Reading:
 
 
 def shared(tensors: Iterable[Tensor]) -> tuple[tuple[Tensor, ...], ...]:
-    """Return the tensors of one file that lie within another, which comes first in its group."""
+    """Return the tensors of one file that lie within another, which comes first in its group.
+
+    Of an embedding and a head at one place the embedding does, whatever their order in the file.
+    """
     groups: list[list[Tensor]] = []
     end = 0
     placed = (tensor for tensor in tensors if tensor.size_bytes and tensor.start)
-    for tensor in sorted(placed, key=lambda tensor: (tensor.start, -tensor.size_bytes)):
+    for tensor in sorted(placed, key=_place):
         stop = tensor.start + tensor.size_bytes
         if stop <= end:
             groups[-1].append(tensor)
@@ -160,6 +163,11 @@ def shared(tensors: Iterable[Tensor]) -> tuple[tuple[Tensor, ...], ...]:
             groups.append([tensor])
             end = stop
     return tuple(tuple(group) for group in groups if len(group) > 1)
+
+
+def _place(tensor: Tensor) -> tuple[int, int, bool]:
+    head = component_of(pattern_of(tensor.name)) is Component.OUTPUT_HEAD
+    return tensor.start, -tensor.size_bytes, head
 
 
 def count(tensors: Iterable[Tensor], reading: Reading) -> Counts:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from explorer.fit.architecture import Architecture
 from explorer.fit.gguf_metadata import from_gguf
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.quantize import plan
-from explorer.fit.weight_map import WeightMap
+from explorer.fit.quantize_rules import known
+from explorer.fit.weight_map import WeightMap, from_tensors
 from explorer.weights.tensors import Tensor
 
 DATA = Path(__file__).parent / "data"
@@ -61,10 +63,25 @@ def models() -> tuple[str, ...]:
 @cache
 def architecture(model: str) -> Architecture:
     """A model's architecture, from its GGUF metadata."""
-    metadata = description(model)["metadata"]
+    return described(description(model)["metadata"])
+
+
+def described(metadata: dict[str, Any]) -> Architecture:
+    """The architecture of GGUF metadata that was kept as JSON."""
     return from_gguf(
         {key: tuple(value) if isinstance(value, list) else value for key, value in metadata.items()}
     )
+
+
+def as_stored(description: dict[str, Any]) -> WeightMap:
+    """The weights of a description in the types it names."""
+    tensors = []
+    for name, dtype, shape in description["tensors"]:
+        rows = prod(shape[1:])
+        size = rows * known(dtype).size_bytes(shape[0])
+        tensors.append(Tensor(name, dtype, tuple(reversed(shape)), 0, size))
+    layers = len(described(description["metadata"]).layers)
+    return from_tensors(tensors, "F16", layers)
 
 
 @cache

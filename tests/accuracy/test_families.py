@@ -14,12 +14,11 @@ import pytest
 
 from explorer.engine.library import Library
 from explorer.engine.pinned import why_not
-from explorer.fit.gguf_metadata import from_gguf
 from explorer.fit.llama_cpp.demand import demand
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.weight_map import from_tensors
 from tests.accuracy.oracle import write_sparse
-from tests.accuracy.plans import DATA
+from tests.accuracy.plans import DATA, described
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
@@ -53,11 +52,7 @@ def test_cache_and_state_are_the_engines(family: str, engine: Library, tmp_path:
     description = families()[family]
     path = tmp_path / "model.gguf"
     write_sparse(description, path)
-    metadata = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in description["metadata"].items()
-    }
-    found = from_gguf(metadata)
+    found = described(description["metadata"])
     nothing = from_tensors((), "F16", len(found.layers))
     for settings in ASKED:
         needs = demand(found, nothing, settings)

@@ -6,7 +6,7 @@ here from their published configurations. Rows whose checkpoint is not known to 
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -198,8 +198,13 @@ NEWER = {
     165: (_delta_net("qwen3_5_moe_text", 40, 2, 32), Settings(131_072, kv_bytes=1)),
     190: (gemma_4_12b(), Settings(131_072, tensor_parallel=2)),
     195: (_delta_net("qwen3_5_text", 64, 4, 48), Settings(262_144)),
+    196: (
+        replace(_delta_net("qwen3_5_text", 64, 4, 48), mtp_layers=1),
+        Settings(262_144, draft_tokens=1),
+    ),
 }
-"""Printed as concurrency times context."""
+"""Printed as concurrency times context. Row 196 drafts; how many tokens it does not say: one is vLLM's own
+number for one layer that predicts."""
 OLDER: dict[int, tuple[str | dict[str, Any] | Architecture, Settings]] = {
     183: ("Qwen/Qwen3-30B-A3B-Instruct-2507", Settings(32_768, tensor_parallel=2)),
     185: (EXAONE_4_32B, Settings(4096)),

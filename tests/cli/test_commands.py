@@ -141,6 +141,89 @@ def test_every_command_is_in_the_readme() -> None:
     assert [name for name in commands if f"weights {name}" not in readme] == []
 
 
+def test_parallel_sizes_are_told_as_they_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two cards are taken because one is too small; nobody asked for two."""
+    machine = ("--machine", "4x RTX 4090, 256 GB", "--source", "snapshot")
+    [answer] = output(capsys, "fit", "Qwen/Qwen3-32B-AWQ", "--context", "32k", *machine)
+    scenario, placed = answer["scenario"], answer["placement"]
+    assert (scenario["tensor_parallel"], scenario["pipeline_parallel"]) == (2, 1)
+    assert len(placed) == 2
+    for part in ("weights", "kv_cache", "compute", "overhead", "total"):
+        assert sum(one[part] for one in placed) == answer["memory"][part]
+    assert all(one["total"] <= one["capacity"] for one in placed)
+    alone = ("fit", "Qwen/Qwen3-32B-AWQ", "--context", "32k", "--tensor-parallel", "1", *machine)
+    assert run(*alone, "--json") == 1
+    [one] = json.loads(capsys.readouterr().out)
+    assert one["scenario"]["tensor_parallel"] == 1
+    assert len(one["placement"]) == 1
+
+
+def test_how_sequences_share_and_what_is_drafted(capsys: pytest.CaptureFixture[str]) -> None:
+    model = ("fit", "Qwen/Qwen3.5-35B-A3B", "--source", "snapshot", "--machine", "H200",
+             "--quant", "Q8_0", "--sequences", "4")  # fmt: skip
+    [apart] = output(capsys, *model)
+    [shared] = output(capsys, *model, "-kvu")
+    assert (apart["scenario"]["kv_unified"], shared["scenario"]["kv_unified"]) == (False, True)
+    assert apart["memory"]["kv_cache"] == 4 * shared["memory"]["kv_cache"]
+    assert apart["scenario"]["mtp"] is False
+    assert apart["scenario"]["draft_tokens"] == 0
+    [drafting] = output(capsys, *model, "--draft-tokens", "5")
+    assert (drafting["scenario"]["mtp"], drafting["scenario"]["draft_tokens"]) == (True, 5)
+    assert drafting["memory"]["recurrent_state"] == 6 * apart["memory"]["recurrent_state"]
+    [own] = output(capsys, *model, "--mtp")
+    assert own["scenario"]["draft_tokens"] == 3
+    assert run(*model, "--no-mtp", "--draft-tokens", "2") == 2
+    assert run(*model, "--engine", "vllm", "--no-kv-unified") == 2
+    assert "--engine llama.cpp" in capsys.readouterr().err
+
+
+def test_bytes_that_a_torch_file_has_twice_are_held_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Embedding and head of 4 x 3 floats on one storage, and a row of it under a third name."""
+    saved = Path(__file__).parents[1] / "data" / "torch" / "shared.pth"
+    (tmp_path / "pytorch_model.bin").write_bytes(saved.read_bytes())
+    model = ("fit", str(tmp_path), "--machine", "RTX 4090", "--engine", "transformers")
+    [answer] = output(capsys, *model)
+    [shown] = [output(capsys, "show", str(tmp_path))]
+    assert answer["memory"]["weights"] == shown["stored_bytes"] > 0
+
+
+def test_gpt_oss_is_called_what_it_was_published_as(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its experts stay MXFP4 in every engine: none makes 16 bits of them, or packs them anew."""
+    where = ("--machine", "RTX 4090, 64 GB", "--source", "snapshot")
+    model = ("fit", "openai/gpt-oss-20b", *where)
+    for engine in ("llama.cpp", "vllm", "transformers"):
+        [answer] = output(capsys, *model, "--engine", engine)
+        assert answer["scenario"]["quantization"] == "MXFP4"
+        assert answer["verdict"] == "fits"
+        assert 12.5 < answer["memory"]["weights"] / 2**30 < 14
+    assert run(*model, "--quant", "BF16") == 2
+    assert "choose MXFP4, Q8_0" in capsys.readouterr().err
+    [row] = output(capsys, "search", "gpt-oss-20b", "--limit", "1", "--exact", *where)
+    assert row["fit"]["quantization"] == "MXFP4"
+
+
+def test_a_pipeline_is_judged_by_its_components(capsys: pytest.CaptureFixture[str]) -> None:
+    """FLUX.1-schnell: 11.9 B of the denoiser on the card, two text encoders and the rest waiting."""
+    model = ("fit", "black-forest-labs/FLUX.1-schnell", "--source", "snapshot")
+    [answer] = output(capsys, *model, "--machine", "RTX 4090, 64 GB")
+    assert answer["verdict"] == "offload"
+    card, host = answer["placement"]
+    assert card["weights"] == pytest.approx(2 * 11.9e9, rel=0.01)
+    assert host["weights"] == pytest.approx(2 * (4.76e9 + 0.123e9 + 0.168e9), rel=0.02)
+    assert run(*model, "--machine", "RTX 4090, 64 GB") == 0
+    assert "at ?" not in capsys.readouterr().out
+
+
+def test_vllm_takes_sixteen_bits_as_they_are_published(capsys: pytest.CaptureFixture[str]) -> None:
+    where = ("--machine", "RTX 4090", "--source", "snapshot", "--engine", "vllm")
+    [answer] = output(capsys, "fit", "Qwen/Qwen3-8B", "--quant", "BF16", *where)
+    assert answer["exact"] is True
+    [answer] = output(capsys, "fit", "Qwen/Qwen3-8B", "--quant", "FP8", *where)
+    assert answer["exact"] is False
+
+
 def test_what_only_vllm_has_is_judged_by_vllm(capsys: pytest.CaptureFixture[str]) -> None:
     machine = ("--machine", "2x RTX 4090, 256 GB", "--source", "snapshot")
     [answer] = output(capsys, "fit", "Qwen/Qwen3-32B-AWQ", "--tensor-parallel", "2", *machine)

@@ -86,6 +86,13 @@ def test_variants_are_listed_beside_what_is_counted(capsys: pytest.CaptureFixtur
     assert "model.fp16" in capsys.readouterr().out
 
 
+def test_an_adapter_alone_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "acme/lora", "--machine", "RTX 4090"]) == 2
+    said = capsys.readouterr().err
+    assert "acme/lora is an adapter: it runs on top of acme/base" in said
+    assert "ask about acme/base" in said
+
+
 def test_an_adapter_with_its_base_and_what_they_come_to(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -45,6 +45,14 @@ def test_too_small_for_any_component_leaves_the_host_alone() -> None:
     assert on("RTX 3060 12GB, 16GB").verdict is Verdict.TOO_LARGE
 
 
+def test_another_engine_is_said_not_to_run_it() -> None:
+    asked = Scenario(engine="vllm", mtp=True, kv_unified=True)
+    answer = judge(PIPELINE, FLUX, parse_machine("RTX 6000 Ada, 64GB"), asked)
+    assert (answer.scenario.engine, answer.scenario.mtp) == ("diffusers", False)
+    assert "vllm does not run pipelines: judged as diffusers runs them." in answer.assumptions
+    assert not [said for said in on("RTX 6000 Ada, 64GB").assumptions if "does not run" in said]
+
+
 def test_it_gives_no_speed_and_no_context() -> None:
     answer = on("RTX 4090, 64GB")
     assert answer.speed.decode is None

@@ -1,17 +1,27 @@
-"""Figures other tools are known to get wrong, with the right ones; more stand beside what they concern.
+"""Errors that other tools are known to make, each with the right answer, here or beside what it concerns.
 
-KV caches: ``test_llama_cpp_cache``; context: ``test_config``; speed: ``fit_speed/test_speed``; experts:
-``accuracy/test_llama_cpp_plans``; packed and total parameters: ``weights/checkpoint``.
+- DeepSeek-V3's cache at 8K, Gemma 3's at 32K, gpt-oss's: ``fit/test_llama_cpp_cache``.
+- Q8_0 of a mixture counted by its active experts: ``accuracy/test_llama_cpp_plans``.
+- Packed containers counted as parameters: here, and ``weights/checkpoint/test_published_totals``.
+- 671 B shown as 29.6 B: here, and ``weights/checkpoint/test_published_totals``.
+- Llama 3.1's context times eight: ``fit/test_config``. Speeds out of all reach: ``fit_speed/test_speed``.
+- gpt-oss in GGUF as 1.8 B, Q4_K_M as 4.5 bits, Llama 3.1's cache without layers or heads: here.
+- GB and GiB mixed: ``test_units``. A dependency that moved: ``test_dependencies``.
+- What is left running when the UI is killed: ``ui/test_killed``.
+- No network taken for no models: ``hub_sources/test_fallback`` and ``hub_sources/test_offline``.
 """
 
 import math
 
 import pytest
 
+from explorer.fit.config import from_config
 from explorer.fit.llama_cpp.cache import kv_bytes
 from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.weight_map import from_tensors
 from explorer.units import GIB
 from tests.accuracy.plans import architecture, description, weights
+from tests.weights.checkpoint.published import checkpoint, models, unfold
 
 
 def parameters(model: str) -> int:
@@ -36,3 +46,21 @@ def test_llama_3_1_8b_caches_a_gibibyte_at_8k() -> None:
     (layer, count), *others = architecture("Llama-3.1-8B").groups
     assert not others
     assert kv_bytes(layer, Settings(n_ctx=8192)) * count == GIB
+
+
+def test_packed_containers_are_no_parameters() -> None:
+    """Qwen2.5-7B in AWQ has 7.6 B and takes 5.2 GiB: int32 containers counted one by one are 2 B."""
+    model = models()["Qwen/Qwen2.5-7B-Instruct-AWQ"]
+    counts = checkpoint(model).counts
+    assert counts.parameters == 7_615_616_512
+    assert counts.elements < counts.parameters / 3
+    found = from_config(model.config)
+    mapped = from_tensors(unfold(model.headers[""]), "AWQ", len(found.layers))
+    assert mapped.total_bytes / GIB == pytest.approx(5.2, abs=0.05)
+
+
+def test_deepseek_r1_has_671_billion_parameters_beside_its_prediction() -> None:
+    """Not 29.6: 684 B are in the files, 13.8 B of them predict further tokens."""
+    counts = checkpoint(models()["deepseek-ai/DeepSeek-R1"]).counts
+    assert round(counts.parameters / 1e9) == 684
+    assert round((counts.parameters - counts.by_component["mtp"]) / 1e9) == 671

@@ -57,6 +57,34 @@ def test_a_model_that_fits_is_whole_on_one_device_but_for_its_embeddings() -> No
     assert answer.gpu_layers == 32
 
 
+def test_an_encoder_reads_its_whole_input_in_one_micro_batch() -> None:
+    """llama-server refuses an input that is longer than ``n_ubatch``."""
+    config = {
+        "architectures": ["NomicBertModel"], "model_type": "nomic_bert", "hidden_size": 768,
+        "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+        "max_position_embeddings": 8192, "vocab_size": 30528,
+    }  # fmt: skip
+    answer = judged(config, 0.01, 24)
+    assert answer.scenario.batch_tokens == 8192
+    assert any("-ub 8192" in said for said in answer.assumptions)
+    short = judged(config, 0.01, 24, context_tokens=256)
+    assert short.scenario.batch_tokens == 512
+    assert short.memory.compute < answer.memory.compute / 8
+
+
+def test_a_batch_is_no_longer_than_the_context() -> None:
+    """llama.cpp plans as much for an ``n_ubatch`` of 4096 as of 1024 where the context has 1024."""
+    long = judged(LLAMA_3_1_8B, 0.1, 24, context_tokens=1024, batch_tokens=4096)
+    fits = judged(LLAMA_3_1_8B, 0.1, 24, context_tokens=1024, batch_tokens=1024)
+    assert long.memory == fits.memory
+
+
+def test_llama_cpp_has_256_sequences_at_most() -> None:
+    with pytest.raises(UsageError, match="no more than 256"):
+        judged(LLAMA_3_1_8B, 0.1, 24, sequences=257)
+    assert judged(LLAMA_3_1_8B, 0.1, 24, sequences=256, context_tokens=256).verdict == "fits"
+
+
 def test_defaults_are_filled_in() -> None:
     scenario = judged(LLAMA_3_1_8B, 0.125, 24).scenario
     assert (scenario.context_tokens, scenario.kv_dtype, scenario.batch_tokens) == (8192, "f16", 512)

@@ -1,6 +1,7 @@
 """The commands, held against the engines' own option names and against the placement that was judged."""
 
 import importlib.util
+import json
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from explorer.fit.planner import judge
 from explorer.fit.values import Answer, Scenario
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.spec import parse_machine
+from explorer.units import GIB
 from tests.fit_questions.shapes import SPARSE, architecture, dense, sparse
 
 HUB = Published(
@@ -97,6 +99,35 @@ def test_the_split_gives_each_device_the_blocks_that_were_judged(spec: str) -> N
     assert options(server(HUB, answer, weights))["-ts"] == ",".join(map(str, counts))
 
 
+def test_what_sequences_share_and_what_is_drafted_is_told_to_the_server_alone() -> None:
+    scenario = Scenario(
+        context_tokens=16384, sequences=4, kv_unified=True, swa_full=True, kv_dtype="q8_0/q4_0"
+    )
+    line = server(HUB, answered("RTX 4090", scenario))
+    found = options(line)
+    assert (found["-c"], found["-np"]) == ("16384", "4")
+    assert (found["-ctk"], found["-ctv"]) == ("q8_0", "q4_0")
+    assert {"-kvu", "--swa-full"} <= found.keys()
+
+    shape = replace(architecture(), mtp_layers=1)
+    weights = replace(dense("Q4_K_M", 5), mtp_bytes=GIB // 4)
+    answer = judge(shape, weights, parse_machine("RTX 4090"), Scenario(mtp=True))
+    launch = plan_launch(HUB, shape, weights, answer)
+    [command] = launch.commands  # neither llama-cli nor Ollama
+    found = options(command.line)
+    assert (found["--spec-type"], found["--spec-draft-n-max"]) == ("draft-mtp", "3")
+
+
+def test_blocks_of_multi_token_prediction_count_as_layers_even_unused() -> None:
+    """``n_layer_all + 1 - n_gpu_layers`` blocks stay on the host: 34 are 32, one that predicts, the head."""
+    shape = replace(architecture(), mtp_layers=1)
+    weights = replace(dense("Q8_0", 28), mtp_bytes=GIB // 4)
+    answer = judge(shape, weights, parse_machine("2x RTX 4090"), Scenario())
+    found = options(plan_launch(HUB, shape, weights, answer).commands[0].line)
+    assert found["-ngl"] == "34"
+    assert sum(map(int, found["-ts"].split(","))) == 34
+
+
 def test_one_of_several_devices_is_named() -> None:
     answer = answered("RTX 3060 12GB + RTX 4090", Scenario())
     found = options(server(HUB, answer))
@@ -164,6 +195,11 @@ def test_vllm_gets_its_ranks_and_its_lengths() -> None:
     assert found["--gpu-memory-utilization"] == "0.92"
     assert found["--revision"] == "v1.0"
     assert "--quantization" not in found
+    drafting = replace(architecture(), mtp_layers=1)
+    told = judge(drafting, weights, parse_machine("2x RTX 4090"), replace(scenario, mtp=True))
+    [command] = plan_launch(published, drafting, weights, told).commands
+    drafts = shlex.split(command.line)[shlex.split(command.line).index("--speculative-config") + 1]
+    assert json.loads(drafts) == {"method": "mtp", "num_speculative_tokens": 1}
     online = replace(published, stored=False, quantization="FP8")
     [command] = plan_launch(online, architecture(), weights, answer).commands
     assert options(command.line)["--quantization"] == "fp8"
@@ -194,7 +230,8 @@ def test_llama_cpp_has_these_options() -> None:
     strings = library.read_bytes()
     for option in (
         "-hf", "-hff", "-c", "-ngl", "--n-cpu-moe", "-ts", "-sm", "-mg", "-ctk", "-ctv", "-fa", "-np",
-        "-ub", "-b", "--hf-file", "--no-mmproj", "--embedding",
+        "-ub", "-b", "--hf-file", "--no-mmproj", "--embedding", "-kvu", "--swa-full", "--spec-type",
+        "--spec-draft-n-max", "draft-mtp",
     ):  # fmt: skip
         # the linker merges a string with the end of a longer one
         assert option.encode() + b"\0" in strings, option

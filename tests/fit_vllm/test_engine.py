@@ -71,6 +71,13 @@ def test_more_devices_are_used_when_one_is_not_enough() -> None:
     assert halves[0] == halves[1]
 
 
+def test_what_does_not_fit_is_shown_where_it_comes_nearest() -> None:
+    found = answer(machine(6, 6, 6), gib=40, context_tokens=4096)
+    assert found.verdict is Verdict.TOO_LARGE
+    assert len(found.placement) == 3  # three stages; two ranks would each lack more
+    assert (found.scenario.tensor_parallel, found.scenario.pipeline_parallel) == (1, 3)
+
+
 def test_stages_are_used_where_heads_do_not_divide() -> None:
     shape = from_config({**LLAMA_8B, "num_attention_heads": 25, "num_key_value_heads": 5,
                          "intermediate_size": 5 * 2048})  # fmt: skip

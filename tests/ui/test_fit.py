@@ -111,6 +111,39 @@ async def test_flash_attention_is_switched_where_the_engine_can() -> None:
         assert "flash" not in shown(app)
 
 
+async def test_sequences_share_a_cache_where_there_are_several() -> None:
+    async with fit_of() as (tab, app, pilot):
+        await press(pilot, "u")
+        assert "unified" not in shown(app)
+        one = under_cursor(tab).memory.kv_cache
+        await press(pilot, "n", "down", "down", "enter")
+        assert "unified off" in shown(app)
+        assert under_cursor(tab).memory.kv_cache == 4 * one
+        await press(pilot, "u")
+        assert "unified on" in shown(app)
+        assert under_cursor(tab).memory.kv_cache == one
+        await press(pilot, "e")
+        assert under_cursor(tab).scenario.engine == "vllm"
+        assert "unified" not in shown(app)
+
+
+async def test_drafts_are_chosen_where_the_model_has_layers_that_predict() -> None:
+    async with fit_of("Qwen/Qwen3.5-35B-A3B", WIDE, "2x RTX 4090, 128 GB") as (tab, app, pilot):
+        assert "drafts off" in shown(app)
+        plain = under_cursor(tab)
+        await press(pilot, "d", *["down"] * 3, "enter")
+        drafting = under_cursor(tab)
+        assert "drafts 3" in shown(app)
+        assert (drafting.scenario.mtp, drafting.scenario.draft_tokens) == (True, 3)
+        assert drafting.memory.recurrent_state == 4 * plain.memory.recurrent_state
+        await press(pilot, "y")
+        assert "--spec-type draft-mtp" in " ".join(shown(app).split())
+    async with fit_of() as (_, app, pilot):
+        await press(pilot, "d")
+        assert "drafts" not in shown(app)
+        assert not app.screen.is_modal
+
+
 async def test_settings_are_clicked_too() -> None:
     async with fit_of(size=WIDE) as (tab, app, pilot):
         line = next(line for line in lines(app) if "engine llama.cpp" in line)

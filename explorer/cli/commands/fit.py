@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from explorer.cli import contract, report
-from explorer.cli.asked import exit_code, machine_of, read_model, scenario_of, source_of
+from explorer.cli.asked import exit_code, machine_of, read_model, scenario_of, source_of, troubles
 from explorer.cli.contract_questions import (
     commands_json,
     engine_json,
@@ -116,6 +116,7 @@ def _answered(
 def _json(one: Answered) -> dict[str, contract.Json]:
     listing = one.model.repo.listing
     document = contract.answer_json(listing.id, one.model.repo.commit, one.answer, one.transfer)
+    document["warnings"] = list(one.model.warnings)
     document["most"] = most_json(one.most)
     document["commands"] = commands_json(one.commands)
     if one.engine_says is not None:
@@ -132,6 +133,8 @@ def _print(one: Answered, *, commands_only: bool) -> None:
         for text in command_notes(one.commands):
             report.note(text)
         return
+    for trouble in troubles(one.model):
+        report.note(f"! {trouble}")
     report.print_lines(report.answer(one.model, one.answer))
     report.print_lines([*most_lines(one.most, one.answer), ""])
     if one.engine_says is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
-from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.llama_cpp.settings import Settings, padded
 
 NOT_WINDOWED = frozenset({
     "llama", "mistral", "mistral3", "ministral", "ministral3", "mixtral", "phi3", "phimoe", "phi3small",
@@ -22,6 +22,11 @@ WITHOUT_FLASH_ATTENTION = frozenset({"grok", "grok-1"})
 """Flash attention is forced off (``llama_init_from_model``)."""
 UNFILTERED = frozenset({"deci", "nemotron-nas"})
 """Blocks without attention own a cache all the same, of the width their heads give it."""
+
+ROLLS_BACK = frozenset({
+    "qwen35", "qwen35moe", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text",
+})  # fmt: skip
+"""Model types that keep a recurrent state for each drafted token (``llm_arch_supports_rs_rollback``)."""
 
 
 def windowed(architecture: Architecture) -> bool:
@@ -41,9 +46,24 @@ def as_run(architecture: Architecture) -> Architecture:
 
 def effective(architecture: Architecture, settings: Settings) -> Settings:
     """The settings llama.cpp ends up with for this model."""
-    if architecture.model_type.lower() in WITHOUT_FLASH_ATTENTION:
-        return replace(settings, flash_attention=False)
+    kind = architecture.model_type.lower()
+    if kind in WITHOUT_FLASH_ATTENTION:
+        settings = replace(settings, flash_attention=False)
+    if settings.drafts and kind not in ROLLS_BACK:
+        settings = replace(settings, drafts=0)
+    # causal attention never has a batch longer than the context (``llama_context``)
+    if architecture.kind != "encoder" and settings.n_ubatch > settings.n_ctx:
+        settings = replace(settings, n_ubatch=padded(settings.n_ctx))
     return settings
+
+
+def draft_settings(settings: Settings) -> Settings:
+    """How the second context is run that drafts: one token ahead a sequence, its cache in f16.
+
+    Source: ``common_speculative_init_result`` and the defaults of ``common_params_speculative_draft`` of
+    build b11549 (``cache_type_k``).
+    """
+    return replace(settings, type_k="f16", type_v="f16", drafts=0, n_outputs=settings.sequences)
 
 
 def value_width(architecture: Architecture, settings: Settings) -> int:

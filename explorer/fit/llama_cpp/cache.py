@@ -35,7 +35,7 @@ def kv_bytes(
     MLA stores keys only (the latent and the rope part), from which values are a view. ``widest`` is
     the least width of the values (``builds.value_width``).
     """
-    if not layer.kv_heads or layer.mixer in (Mixer.NONE, Mixer.SHARED):
+    if not layer.caches:
         return 0
     streams = 1 if settings.unified else settings.sequences
     rows = cells(layer, settings, windowed=windowed) * streams

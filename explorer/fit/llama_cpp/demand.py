@@ -1,12 +1,13 @@
 """What one model needs under llama.cpp, before it is put anywhere: by block and altogether."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from explorer.fit.architecture import Architecture, Layer
 from explorer.fit.llama_cpp.builds import (
     as_run,
     cached,
+    draft_settings,
     effective,
     owns_values_only,
     value_width,
@@ -36,12 +37,32 @@ class Demand:
     host_output_weights: int
     """The same on a processor alone, where tied embeddings are stored once."""
     compute: Compute
+    draft: "Draft | None" = None
+    """What drafting takes beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Blocks of multi-token prediction, in a context of their own beside the model's last block.
+
+    Source: ``create_memory`` in ``llama-model.cpp``: that context caches for these blocks alone.
+    """
+
+    weights: int
+    """Of every tensor of the blocks, embeddings and a head of their own included."""
+    kv: int
+    compute: Compute
 
 
 def demand(
     architecture: Architecture, weights: WeightMap, settings: Settings, *, cuda: bool = False
 ) -> Demand:
-    """The needs of a model in one quantization; vision towers and MTP blocks are not loaded."""
+    """The needs of a model in one quantization.
+
+    Vision towers are not loaded, nor are blocks of multi-token prediction unless drafts are asked for.
+    """
+    if settings.drafts and not weights.mtp_bytes:
+        settings = replace(settings, drafts=0, n_outputs=settings.sequences)
     context = _context(architecture, settings, cuda)
     blocks = aligned(weights.blocks, len(architecture.layers))
     headless = architecture.kind == "encoder" and not weights.output_bytes
@@ -55,7 +76,21 @@ def demand(
         output_weights=head + weights.other_bytes,
         host_output_weights=weights.output_bytes + weights.other_bytes,
         compute=context[2],
+        draft=_draft(architecture, weights, settings, cuda=cuda) if settings.drafts else None,
     )
+
+
+def _draft(
+    architecture: Architecture, weights: WeightMap, settings: Settings, *, cuda: bool
+) -> Draft | None:
+    """The context that drafts."""
+    layer, count = architecture.draft_layer, architecture.mtp_layers
+    if layer is None:
+        return None
+    # one block more for the buffers: no block of this graph works on the rows with an output alone
+    alone = replace(architecture, layers=(layer,) * (count + 1), mtp_layers=0)
+    kv, _, buffers = _context(alone, draft_settings(settings), cuda)
+    return Draft(weights.mtp_bytes, sum(kv[:count]), buffers)
 
 
 @lru_cache(maxsize=8192)

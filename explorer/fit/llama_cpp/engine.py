@@ -8,13 +8,17 @@ from explorer.fit.llama_cpp import VERSION
 from explorer.fit.llama_cpp.demand import Demand, demand, windowed
 from explorer.fit.llama_cpp.placement import FIT_MARGIN, place
 from explorer.fit.llama_cpp.reasons import explain
-from explorer.fit.llama_cpp.settings import BLOCK_BYTES, Settings
+from explorer.fit.llama_cpp.settings import BLOCK_BYTES, MOST_SEQUENCES, Settings
 from explorer.fit.speed import estimate
+from explorer.fit.supposed import is_parallel, on_context, on_drafts, with_drafts
 from explorer.fit.values import Plan, Reason, Scenario, Speed
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 
 DEFAULT_CONTEXT = 8192
+MICRO_BATCH = 512
+DRAFT_TOKENS = 3
+"""``--spec-draft-n-max``, as build b11549 has it."""
 _SAME_TYPE = {"fp16": "f16", "fp32": "f32", "auto": "f16", "float16": "f16", "bfloat16": "bf16"}
 
 
@@ -25,24 +29,23 @@ class LlamaCpp:
         self, architecture: Architecture, scenario: Scenario
     ) -> tuple[Scenario, tuple[str, ...]]:
         """Defaults filled in, and what had to be supposed. Raises UsageError for impossible settings."""
+        if scenario.sequences > MOST_SEQUENCES:
+            raise UsageError(
+                f"llama.cpp has no more than {MOST_SEQUENCES} sequences at once",
+                hint="ask for fewer, or for another engine",
+            )
         limit = architecture.context_tokens
         context = scenario.context_tokens or min(DEFAULT_CONTEXT, limit or DEFAULT_CONTEXT)
-        kv_dtype = (scenario.kv_dtype or "f16").lower()
-        kv_dtype = _SAME_TYPE.get(kv_dtype, kv_dtype)
-        if kv_dtype not in BLOCK_BYTES:
-            raise UsageError(
-                f"llama.cpp has no KV cache of type “{scenario.kv_dtype}”",
-                hint=f"choose one of {', '.join(BLOCK_BYTES)}",
-            )
         resolved = replace(
-            scenario,
+            with_drafts(architecture, scenario, DRAFT_TOKENS),
             context_tokens=context,
             sequences=max(scenario.sequences, 1),
-            kv_dtype=kv_dtype,
-            batch_tokens=scenario.batch_tokens or 512,
+            kv_dtype=_kv_dtype(scenario.kv_dtype or "f16"),
+            kv_unified=bool(scenario.kv_unified),
+            batch_tokens=scenario.batch_tokens or _micro_batch(architecture, context),
             reserve_bytes=FIT_MARGIN if scenario.reserve_bytes is None else scenario.reserve_bytes,
         )
-        return resolved, _assumptions(architecture, resolved)
+        return resolved, _assumptions(architecture, scenario, resolved)
 
     def plan(
         self, architecture: Architecture, weights: WeightMap, machine: Machine, scenario: Scenario
@@ -80,42 +83,82 @@ class LlamaCpp:
 
 def settings_of(scenario: Scenario) -> Settings:
     """llama.cpp's own parameters for a resolved scenario."""
-    kv_dtype = scenario.kv_dtype or "f16"
-    quantized = BLOCK_BYTES[kv_dtype][0] > 1
+    type_k, type_v = cache_types(scenario.kv_dtype or "f16")
+    quantized = BLOCK_BYTES[type_v][0] > 1
+    context = scenario.context_tokens or DEFAULT_CONTEXT
+    drafts = (scenario.draft_tokens or DRAFT_TOKENS) if scenario.mtp else 0
     return Settings(
-        n_ctx=(scenario.context_tokens or DEFAULT_CONTEXT) * scenario.sequences,
+        n_ctx=context if scenario.kv_unified else context * scenario.sequences,
         sequences=scenario.sequences,
-        n_ubatch=scenario.batch_tokens or 512,
+        n_ubatch=scenario.batch_tokens or MICRO_BATCH,
         flash_attention=scenario.flash_attention,
-        type_k=kv_dtype,
-        type_v="f16" if quantized and not scenario.flash_attention else kv_dtype,
-        n_outputs=scenario.sequences,
+        type_k=type_k,
+        type_v="f16" if quantized and not scenario.flash_attention else type_v,
+        unified=bool(scenario.kv_unified),
+        n_outputs=scenario.sequences * (1 + drafts),
+        swa_full=scenario.swa_full,
+        drafts=drafts,
     )
 
 
-def _assumptions(architecture: Architecture, scenario: Scenario) -> tuple[str, ...]:
+def _micro_batch(architecture: Architecture, context_tokens: int) -> int:
+    """``n_ubatch``; of an encoder as long as its longest input, which llama-server would refuse otherwise.
+
+    Source: “input is too large to process. increase the physical batch size” in ``server-context.cpp``.
+    """
+    if architecture.kind != "encoder":
+        return MICRO_BATCH
+    return max(MICRO_BATCH, context_tokens)
+
+
+def cache_types(kv_dtype: str) -> tuple[str, str]:
+    """The types of keys and of values: ``q8_0`` for both, ``q8_0/q4_0`` apart."""
+    keys, _, values = kv_dtype.partition("/")
+    return keys, values or keys
+
+
+def _kv_dtype(asked: str) -> str:
+    """The types under llama.cpp's own names. Raises UsageError for one it does not have."""
+    types = [_SAME_TYPE.get(name, name) for name in cache_types(asked.lower())]
+    if any(name not in BLOCK_BYTES for name in types):
+        raise UsageError(
+            f"llama.cpp has no KV cache of type “{asked}”",
+            hint=f"choose one of {', '.join(BLOCK_BYTES)}, or two for keys and values: q8_0/q4_0",
+        )
+    return types[0] if types[0] == types[1] else "/".join(types)
+
+
+def _assumptions(
+    architecture: Architecture, asked: Scenario, scenario: Scenario
+) -> tuple[str, ...]:
     said = [
         f"Compute buffers are those of llama.cpp {VERSION}: other builds differ by 3 %, at worst 26 %."
     ]
-    context, limit = scenario.context_tokens or 0, architecture.context_tokens
-    if limit and context > limit:
+    said += on_context(
+        architecture,
+        scenario,
+        "it was not trained to read that much"
+        if architecture.kind == "encoder"
+        else "what it writes after that is not what it was trained for",
+    )
+    if architecture.kind == "encoder" and (scenario.batch_tokens or 0) > MICRO_BATCH:
         said.append(
-            f"The context of {context:,} tokens is beyond the {limit:,} the model states: "
-            "what it writes after that is not what it was trained for."
+            f"llama-server reads an input in one micro-batch: -ub {scenario.batch_tokens} for inputs "
+            "of the whole context."
         )
-    if scenario.sequences > 1:
-        said.append(
-            f"Each of the {scenario.sequences} sequences has the whole context: "
-            f"llama-server -c {context * scenario.sequences} -np {scenario.sequences}."
-        )
-    if limit is None:
-        said.append("The model does not state its context length.")
-    if scenario.tensor_parallel > 1 or scenario.pipeline_parallel > 1:
+    said += [*_on_sequences(scenario), *on_drafts(asked, scenario, _DRAFTS)]
+    if is_parallel(scenario):
         said.append(
             "llama.cpp splits layers over devices: tensor and pipeline parallel were not used."
         )
-    if BLOCK_BYTES[scenario.kv_dtype or "f16"][0] > 1 and not scenario.flash_attention:
+    keys, values = cache_types(scenario.kv_dtype or "f16")
+    if BLOCK_BYTES[values][0] > 1 and not scenario.flash_attention:
         said.append("Without flash attention llama.cpp keeps the V cache in f16.")
+    if keys != values:
+        said.append(
+            "On CUDA flash attention over keys and values of different types needs a build with "
+            "GGML_CUDA_FA_ALL_QUANTS."
+        )
     if not windowed(architecture) and any(layer.window_tokens for layer, _ in architecture.groups):
         said.append(
             "llama.cpp does not use this model's sliding window: every layer keeps the whole context."
@@ -127,4 +170,28 @@ def _assumptions(architecture: Architecture, scenario: Scenario) -> tuple[str, .
     return (*said, *architecture.assumptions)
 
 
+def _on_sequences(scenario: Scenario) -> list[str]:
+    """What each of several sequences has, in llama-server's own options."""
+    context, number = scenario.context_tokens or 0, scenario.sequences
+    if number == 1:
+        return []
+    if scenario.kv_unified:
+        return [
+            (
+                f"The {number} sequences share one context of {context:,} tokens, as llama-server has it "
+                f"when it picks the number of slots itself: -c {context} -np {number} -kvu."
+            )
+        ]
+    return [
+        (
+            f"Each of the {number} sequences has the whole context: "
+            f"llama-server -c {context * number} -np {number}."
+        )
+    ]
+
+
+_DRAFTS = (
+    "the model's blocks for multi-token prediction are loaded, with an f16 cache and a compute buffer "
+    "of their own (llama-server --spec-type draft-mtp)."
+)
 _T5 = frozenset({"t5", "mt5", "umt5"})

@@ -180,7 +180,7 @@ def _balanced(
 
 
 def _loads(demand: Demand, host: int, host_experts: int) -> list[int]:
-    """Bytes of each block that goes to a device, the output head counted with the last."""
+    """Bytes of each block that goes to a device, the output head and what drafts counted with the last."""
     loads = [
         sum(parts)
         for parts in zip(
@@ -193,6 +193,8 @@ def _loads(demand: Demand, host: int, host_experts: int) -> list[int]:
     ]
     if loads:
         loads[-1] += demand.output_weights
+        if demand.draft:
+            loads[-1] += demand.draft.weights + demand.draft.kv + demand.draft.compute.device
     return loads
 
 
@@ -273,7 +275,7 @@ def _device_memory(
 ) -> Memory:
     start, stop = blocks.start, blocks.stop
     kept = max(start, min(host_experts, stop))
-    return Memory(
+    own = Memory(
         weights=sum(demand.block_weights[start:stop])
         + sum(demand.block_experts[kept:stop])
         + (demand.output_weights if last else 0),
@@ -282,6 +284,10 @@ def _device_memory(
         compute=compute,
         overhead=DEVICE_OVERHEAD,
     )
+    draft = demand.draft if last else None
+    if draft is None:
+        return own
+    return own + Memory(draft.weights, draft.kv, compute=draft.compute.device)
 
 
 def _host_memory(
@@ -291,7 +297,7 @@ def _host_memory(
     weights = sum(demand.block_weights[:blocks])
     weights += sum(demand.block_experts[: max(blocks, host_experts)]) + demand.input_weights
     compute = demand.compute.pipelined_host if pipelined else demand.compute.host
-    return Memory(
+    own = Memory(
         # a tied head is the embedding table itself on a processor, a copy of it on an accelerator
         weights=weights + (demand.host_output_weights if alone else 0),
         kv_cache=sum(demand.block_kv[:blocks]),
@@ -299,6 +305,12 @@ def _host_memory(
         compute=demand.compute.alone if alone else compute,
         overhead=HOST_OVERHEAD,
     )
+    draft = demand.draft
+    if draft is None:
+        return own
+    if alone:
+        return own + Memory(draft.weights, draft.kv, compute=draft.compute.alone)
+    return own + Memory(compute=draft.compute.host)
 
 
 _ORDER = (Verdict.FITS, Verdict.TIGHT, Verdict.OFFLOAD, Verdict.TOO_LARGE)

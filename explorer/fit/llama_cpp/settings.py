@@ -17,6 +17,9 @@ BLOCK_BYTES: dict[str, tuple[int, int]] = {
 }
 """Elements and bytes of a block, for the types a KV cache may have."""
 
+MOST_SEQUENCES = 256
+"""``LLAMA_MAX_SEQ``: a context with more is refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -32,10 +35,11 @@ class Settings:
     unified: bool = False
     """All sequences share one buffer of cells, as llama-server does when it picks their number."""
     n_outputs: int = 1
-    """Rows of logits in a micro-batch: the slots for llama-server, n_ubatch in llama-cli."""
+    """Rows of logits in a micro-batch: the slots for llama-server, and for each slot the tokens drafted
+    ahead of it; n_ubatch in llama-cli."""
     swa_full: bool = False
     drafts: int = 0
-    """Speculative tokens whose recurrent state must be kept to roll back."""
+    """Tokens drafted ahead, each with a recurrent state of its own to roll back to (``n_rs_seq``)."""
 
 
 def row_bytes(type_name: str, elements: int) -> int:

@@ -58,7 +58,7 @@ def cached_tokens(layer: Layer, settings: Settings, *, rotating: bool) -> int:
 
 def kv_bytes(layer: Layer, settings: Settings, model_type: str, *, rotating: bool) -> int:
     """Bytes of one sequence's keys and values in a layer; 0 for a layer that owns none."""
-    if not layer.kv_heads or layer.mixer in (Mixer.NONE, Mixer.SHARED):
+    if not layer.caches:
         return 0
     tokens = cached_tokens(layer, settings, rotating=rotating)
     elements = _elements(layer, model_type)

@@ -8,6 +8,7 @@ from explorer.fit.mlx import VERSION
 from explorer.fit.mlx.cache import Settings, cached_tokens, kv_bytes, rotates, state_bytes
 from explorer.fit.mlx.reasons import explain
 from explorer.fit.mlx.speed import decode
+from explorer.fit.supposed import is_parallel, on_context, on_unused, without
 from explorer.fit.values import Memory, Placed, Plan, Reason, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Device, Machine
@@ -52,14 +53,14 @@ class Mlx:
         limit = architecture.context_tokens
         context = scenario.context_tokens or min(DEFAULT_CONTEXT, limit or DEFAULT_CONTEXT)
         resolved = replace(
-            scenario,
+            without(scenario),
             context_tokens=context,
             sequences=max(scenario.sequences, 1),
             kv_dtype=_kv_dtype(architecture, scenario.kv_dtype),
             batch_tokens=scenario.batch_tokens or STEP_TOKENS,
             reserve_bytes=scenario.reserve_bytes or 0,
         )
-        return resolved, _assumptions(architecture, resolved)
+        return resolved, _assumptions(architecture, scenario, resolved)
 
     def plan(
         self, architecture: Architecture, weights: WeightMap, machine: Machine, scenario: Scenario
@@ -185,18 +186,16 @@ def _verdict(placed: Placed, reserve: int) -> Verdict:
     return Verdict.FITS if free >= reserve and within else Verdict.TIGHT
 
 
-def _assumptions(architecture: Architecture, scenario: Scenario) -> tuple[str, ...]:
+def _assumptions(
+    architecture: Architecture, asked: Scenario, scenario: Scenario
+) -> tuple[str, ...]:
     said = [f"Caches follow mlx-lm {VERSION}; activations and overhead are estimates."]
-    context, limit = scenario.context_tokens or 0, architecture.context_tokens
-    if limit and context > limit:
-        said.append(f"The context of {context:,} tokens is beyond the {limit:,} the model states.")
-    if limit is None:
-        said.append("The model does not state its context length.")
+    said += [*on_context(architecture, scenario), *on_unused(asked, scenario, "mlx-lm")]
     windowed = any(layer.window_tokens for layer, _ in architecture.groups)
     if windowed and not rotates(architecture):
         said.append("mlx-lm keeps the whole context in every layer of this model, windows or not.")
     if scenario.gpu_layers is not None:
         said.append("MLX keeps every layer on the GPU: the number of layers was not used.")
-    if scenario.tensor_parallel > 1 or scenario.pipeline_parallel > 1:
+    if is_parallel(scenario):
         said.append("One Mac is meant: no parallel size was used.")
     return (*said, *architecture.assumptions)

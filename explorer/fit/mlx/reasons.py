@@ -1,7 +1,7 @@
 """Why each part of an MLX plan is as large as it is."""
 
 from explorer.fit.architecture import Architecture, Layer
-from explorer.fit.cached_layers import cached_layers
+from explorer.fit.cache_reasons import STEP, of_caches, of_states
 from explorer.fit.mlx import VERSION
 from explorer.fit.mlx.cache import Settings, cached_tokens, kv_bytes, rotates
 from explorer.fit.values import Memory, Plan, Reason
@@ -26,10 +26,11 @@ def explain(
             "tensor sizes in the file headers" if weights.exact else "planned by format",
         ),
         *_caches(architecture, settings),
-        *_states(architecture, settings, total),
+        *of_states(architecture, settings.sequences, total.recurrent_state, "4",
+                   f"{_SOURCE}, models/cache.py, ArraysCache"),
         Reason(
             "compute", memory(total.compute),
-            "tokens of a step x (4 x hidden + the widest layer) x 2 bytes + scores",
+            f"{STEP}scores",
             f"prefill step {settings.step_tokens:,}, hidden {architecture.hidden:,}",
             f"{_SOURCE}, generate.py; sizes estimated",
         ),
@@ -44,34 +45,18 @@ def explain(
 
 def _caches(architecture: Architecture, settings: Settings) -> list[Reason]:
     rotating = rotates(architecture)
+    width = (
+        f"{settings.kv_bits} bits, a scale and a bias each 64" if settings.kv_bits else "2 bytes"
+    )
 
     def size_of(layer: Layer) -> int:
         return kv_bytes(layer, settings, architecture.model_type, rotating=rotating)
 
-    width = (
-        f"{settings.kv_bits} bits, a scale and a bias each 64" if settings.kv_bits else "2 bytes"
-    )
-    return [
-        Reason(
-            f"KV cache, {layer.mixer.value}", memory(size * count * settings.sequences),
-            "layers x sequences x tokens in steps of 256, or the window and a step, x elements",
-            f"{count} layers x {settings.sequences} x "
-            f"{cached_tokens(layer, settings, rotating=rotating):,} tokens, {width}",
-            f"{_SOURCE}, models/cache.py",
+    def said(layer: Layer) -> tuple[str, str]:
+        tokens = cached_tokens(layer, settings, rotating=rotating)
+        formula = (
+            "layers x sequences x tokens in steps of 256, or the window and a step, x elements"
         )
-        for layer, size, count in cached_layers(architecture, size_of)
-    ]  # fmt: skip
+        return formula, f"{tokens:,} tokens, {width}"
 
-
-def _states(architecture: Architecture, settings: Settings, total: Memory) -> list[Reason]:
-    count = sum(count for layer, count in architecture.groups if layer.recurrent)
-    if not count:
-        return []
-    return [
-        Reason(
-            "recurrent state", memory(total.recurrent_state),
-            "layers x sequences x (convolution x 2 bytes + state x 4)",
-            f"{count} layers x {settings.sequences}",
-            f"{_SOURCE}, models/cache.py, ArraysCache",
-        )
-    ]  # fmt: skip
+    return of_caches(architecture, settings.sequences, size_of, said, f"{_SOURCE}, models/cache.py")

@@ -26,7 +26,7 @@ def cached_tokens(layer: Layer, context_tokens: int) -> int:
 
 def kv_bytes(layer: Layer, context_tokens: int) -> int:
     """Bytes of one sequence's keys and values in a layer; 0 for a layer that owns none."""
-    if not layer.kv_heads or layer.mixer in (Mixer.NONE, Mixer.SHARED):
+    if not layer.caches:
         return 0
     tokens = cached_tokens(layer, context_tokens)
     if layer.mixer is Mixer.MLA:

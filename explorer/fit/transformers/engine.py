@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture, Layer, Mixer
-from explorer.fit.cached_layers import cached_layers
+from explorer.fit.cache_reasons import STEP, of_caches, of_states
+from explorer.fit.supposed import is_parallel, on_context, on_unused, without
 from explorer.fit.transformers import VERSION
 from explorer.fit.transformers.cache import cached_tokens, kv_bytes
 from explorer.fit.transformers.demand import Demand, Settings, demand
@@ -38,7 +39,7 @@ class Transformers:
             )
         reserve = scenario.reserve_bytes
         resolved = replace(
-            scenario,
+            without(scenario),
             context_tokens=context,
             sequences=max(scenario.sequences, 1),
             kv_dtype=kv_dtype,
@@ -68,10 +69,11 @@ class Transformers:
         return (
             _weights(weights, total),
             *_caches(architecture, settings),
-            *_states(architecture, settings, total),
+            *of_states(architecture, settings.sequences, total.recurrent_state, "2 or 4",
+                       f"{_SOURCE}, cache_utils.py, LinearAttentionLayer"),
             Reason(
                 "compute", memory(total.compute),
-                "tokens of a step x (4 x hidden + the widest layer) x 2 bytes + scores or mask",
+                f"{STEP}scores or mask",
                 f"{settings.step_tokens:,} tokens, hidden {architecture.hidden:,}, "
                 f"{'fused' if settings.fused_attention else 'eager'} attention",
                 f"{_SOURCE}: a whole prompt at once, unless prefill_chunk_size is set",
@@ -116,45 +118,24 @@ def _caches(architecture: Architecture, settings: Settings) -> list[Reason]:
     def size_of(layer: Layer) -> int:
         return kv_bytes(layer, settings.context_tokens)
 
-    return [
-        Reason(
-            f"KV cache, {layer.mixer.value}", memory(size * count * settings.sequences),
-            "layers x sequences x tokens x " + ("latent and rotary part" if layer.mixer is Mixer.MLA
-            else "KV heads x width of K and V") + " x 2 bytes",
-            f"{count} layers x {settings.sequences} x "
-            f"{cached_tokens(layer, settings.context_tokens):,} tokens",
-            f"{_SOURCE}, cache_utils.py",
+    def said(layer: Layer) -> tuple[str, str]:
+        kept = (
+            "latent and rotary part" if layer.mixer is Mixer.MLA else "KV heads x width of K and V"
         )
-        for layer, size, count in cached_layers(architecture, size_of)
-    ]  # fmt: skip
+        tokens = cached_tokens(layer, settings.context_tokens)
+        return f"layers x sequences x tokens x {kept} x 2 bytes", f"{tokens:,} tokens"
 
-
-def _states(architecture: Architecture, settings: Settings, total: Memory) -> list[Reason]:
-    count = sum(count for layer, count in architecture.groups if layer.recurrent)
-    if not count:
-        return []
-    return [
-        Reason(
-            "recurrent state", memory(total.recurrent_state),
-            "layers x sequences x (convolution x 2 bytes + state x 2 or 4)",
-            f"{count} layers x {settings.sequences}",
-            f"{_SOURCE}, cache_utils.py, LinearAttentionLayer",
-        )
-    ]  # fmt: skip
+    return of_caches(architecture, settings.sequences, size_of, said, f"{_SOURCE}, cache_utils.py")
 
 
 def _assumptions(
     architecture: Architecture, asked: Scenario, scenario: Scenario
 ) -> tuple[str, ...]:
     said = ["Activations and overhead of transformers are estimates; no published run was at hand."]
-    context, limit = scenario.context_tokens or 0, architecture.context_tokens
     if asked.batch_tokens is None:
         said.append("A prompt of the whole context is processed at once, as generate does.")
-    if limit and context > limit:
-        said.append(f"The context of {context:,} tokens is beyond the {limit:,} the model states.")
-    if limit is None:
-        said.append("The model does not state its context length.")
-    if scenario.tensor_parallel > 1 or scenario.pipeline_parallel > 1:
+    said += [*on_context(architecture, scenario), *on_unused(asked, scenario, "transformers")]
+    if is_parallel(scenario):
         said.append("Layers are dealt to devices as device_map does: no parallel size was used.")
     if scenario.gpu_layers is not None:
         said.append("device_map chooses what stays on the host: the number of layers was not used.")

@@ -64,7 +64,8 @@ class Group:
         """Blocks a request of the whole context takes of this group."""
         pages, context = self.pages, settings.context_tokens
         if pages.kind == "state":
-            return ALIGNED_STATES if pages.beside_attention else 1
+            kept = ALIGNED_STATES if pages.beside_attention else 1
+            return kept + settings.draft_tokens
         tokens = context
         if pages.kind == "sliding":
             tokens = min(pages.window_tokens - 1 + settings.in_flight_tokens, context)
@@ -107,14 +108,21 @@ class Pool:
 def pool(architecture: Architecture, settings: Settings) -> Pool:
     """The pool of a model under these settings; one without groups for a model that caches nothing."""
     groups = _grouped(_unified(_layer_pages(architecture, settings)))
-    count = len(architecture.layers)
     attention = sum(group.blocks(settings) for group in groups if group.pages.kind != "state")
     states = sum(group.blocks(settings) for group in groups if group.pages.kind == "state")
     per_stage = tuple(
         max((_held(group, stage) for group in groups), default=0)
-        for stage in stages(count, settings.pipeline_parallel)
+        for stage in _stages(architecture, settings)
     )
     return Pool(groups, attention, states, per_stage)
+
+
+def _stages(architecture: Architecture, settings: Settings) -> list[range]:
+    """The layers of every stage; those that draft are numbered on, and stand on the last."""
+    count = len(architecture.layers)
+    found = list(stages(count, settings.pipeline_parallel))
+    found[-1] = range(found[-1].start, count + architecture.mtp_layers)
+    return found
 
 
 def _held(group: Group, stage: range) -> int:
@@ -122,11 +130,16 @@ def _held(group: Group, stage: range) -> int:
 
 
 def _layer_pages(architecture: Architecture, settings: Settings) -> list[tuple[int, Pages]]:
-    """The pages of every layer before they are made equal; a block with attention and a state has both."""
+    """The pages of every layer before they are made equal; a block with attention and a state has both.
+
+    Layers of multi-token prediction come last, when tokens are drafted.
+    """
     wide = architecture.model_type in _FLOAT32_STATES
     made: dict[int, tuple[Pages, ...]] = {}
     found: list[tuple[int, Pages]] = []
-    for number, layer in enumerate(architecture.layers):
+    drafting = architecture.draft_layer if settings.draft_tokens else None
+    drafts = (drafting,) * architecture.mtp_layers if drafting else ()
+    for number, layer in enumerate((*architecture.layers, *drafts)):
         if id(layer) not in made:
             states = _state(layer, settings, wide=wide)
             made[id(layer)] = (*_attention(layer, settings), *states)
@@ -135,7 +148,7 @@ def _layer_pages(architecture: Architecture, settings: Settings) -> list[tuple[i
 
 
 def _attention(layer: Layer, settings: Settings) -> tuple[Pages, ...]:
-    if not layer.kv_heads or layer.mixer in (Mixer.NONE, Mixer.SHARED):
+    if not layer.caches:
         return ()
     if layer.mixer is Mixer.MLA:
         return _latent(layer, settings)
@@ -169,10 +182,11 @@ def _paged(kind: Kind, token_bytes: int, tokens: int, window: int = 0) -> Pages:
 
 
 def _state(layer: Layer, settings: Settings, *, wide: bool) -> tuple[Pages, ...]:
-    """Convolution in 16 bits, state in 16 or 32, divided among the ranks."""
+    """Convolution in 16 bits, with a column for each drafted token; state in 16 or 32; divided by ranks."""
     if not layer.recurrent:
         return ()
-    size = 2 * layer.conv_elements + (4 if wide else 2) * layer.state_elements
+    convolved = layer.conv_elements + settings.draft_tokens * layer.conv_channels
+    size = 2 * convolved + (4 if wide else 2) * layer.state_elements
     return (Pages("state", 0, settings.context_tokens, size // settings.tensor_parallel),)
 
 

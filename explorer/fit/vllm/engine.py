@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
+from explorer.fit.supposed import on_context, on_drafts, on_unused, with_drafts, without
 from explorer.fit.values import Memory, Placed, Plan, Reason, Scenario, Speed, Verdict
 from explorer.fit.vllm import VERSION
 from explorer.fit.vllm.cache import Pool, pool
@@ -56,6 +57,11 @@ class Deployment:
     verdict: Verdict
 
     @property
+    def over_bytes(self) -> int:
+        """What the rank that is shortest of room lacks; less than 0 where none does."""
+        return max((rank.memory.total - rank.budget_bytes for rank in self.ranks), default=0)
+
+    @property
     def blocks(self) -> int:
         """Blocks of the pool: those of the rank with the fewest."""
         return min((rank.blocks for rank in self.ranks), default=0)
@@ -90,16 +96,17 @@ class Vllm:
             raise UsageError(
                 f"{share:g} is not a share of memory", hint="write a number above 0 and up to 1"
             )
-        check_parallel(architecture, scenario.tensor_parallel, scenario.pipeline_parallel)
+        check_parallel(architecture, scenario.tensor_parallel or 1, scenario.pipeline_parallel or 1)
+        drafting = with_drafts(architecture, scenario, max(architecture.mtp_layers, 1))
         resolved = replace(
-            scenario,
+            without(drafting, drafts=True),
             context_tokens=context,
             sequences=max(scenario.sequences, 1),
             kv_dtype=kv_dtype(scenario.kv_dtype),
             memory_utilization=DEFAULT_UTILIZATION if share is None else share,
             reserve_bytes=scenario.reserve_bytes or 0,
         )
-        return resolved, _assumptions(architecture, resolved)
+        return resolved, _assumptions(architecture, scenario, resolved)
 
     def plan(
         self, architecture: Architecture, weights: WeightMap, machine: Machine, scenario: Scenario
@@ -120,13 +127,19 @@ class Vllm:
             )
             for rank in chosen.ranks
         )
-        return Plan(chosen.verdict, placement, gpu_layers=len(architecture.layers))
+        return Plan(
+            chosen.verdict,
+            placement,
+            gpu_layers=len(architecture.layers),
+            tensor_parallel=chosen.settings.tensor_parallel,
+            pipeline_parallel=chosen.settings.pipeline_parallel,
+        )
 
     def reasons(
         self, architecture: Architecture, weights: WeightMap, plan: Plan, scenario: Scenario
     ) -> tuple[Reason, ...]:
         """Why each part of the plan is as large as it is."""
-        sizes = _parallel_of(architecture, scenario, len(plan.placement))
+        sizes = plan.tensor_parallel, plan.pipeline_parallel
         settings = settings_of(scenario, _placed_devices(plan, scenario), sizes)
         return explain(architecture, weights, plan, scenario, settings)
 
@@ -143,8 +156,8 @@ def deploy(
 ) -> Deployment:
     """The deployment a resolved scenario gets on a machine, with the size of its pool."""
     devices = _devices(machine)
-    asked = scenario.tensor_parallel, scenario.pipeline_parallel
-    if asked != (1, 1):
+    if scenario.tensor_parallel or scenario.pipeline_parallel:
+        asked = scenario.tensor_parallel or 1, scenario.pipeline_parallel or 1
         if asked[0] * asked[1] > len(devices):
             raise UsageError(
                 f"{asked[0]} × {asked[1]} ranks need as many devices",
@@ -157,6 +170,8 @@ def deploy(
         tried.append(_deployed(architecture, weights, devices, scenario, sizes))
         if tried[-1].verdict is Verdict.FITS:
             break
+    if all(one.verdict is Verdict.TOO_LARGE for one in tried):
+        return min(tried, key=lambda deployment: deployment.over_bytes)
     return min(tried, key=lambda deployment: _ORDER.index(deployment.verdict))
 
 
@@ -188,15 +203,6 @@ def _parallel_sizes(architecture: Architecture, devices: int) -> tuple[tuple[int
     return tuple(sorted(sizes, key=lambda size: (size[0] * size[1], size[1])))
 
 
-def _parallel_of(architecture: Architecture, scenario: Scenario, ranks: int) -> tuple[int, int]:
-    """Tensor and pipeline size of a placement over so many ranks."""
-    asked = scenario.tensor_parallel, scenario.pipeline_parallel
-    if asked != (1, 1):
-        return asked
-    sizes = _parallel_sizes(architecture, max(ranks, 1))
-    return next((size for size in sizes if size[0] * size[1] == ranks), (1, 1))
-
-
 def _placed_devices(plan: Plan, scenario: Scenario) -> list[Device]:
     """The devices of a plan as far as its defaults depend on them: name and memory."""
     share = scenario.memory_utilization or DEFAULT_UTILIZATION
@@ -221,6 +227,7 @@ def settings_of(
         max_sequences=sequences,
         tensor_parallel=sizes[0],
         pipeline_parallel=sizes[1],
+        draft_tokens=scenario.draft_tokens or 0 if scenario.mtp else 0,
     )
 
 
@@ -288,7 +295,15 @@ _ESTIMATED = (
 )
 
 
-def _assumptions(architecture: Architecture, scenario: Scenario) -> tuple[str, ...]:
+_DRAFTS = (
+    "the layers of multi-token prediction are loaded and cached for (--speculative-config method mtp); "
+    "each drafted token keeps a recurrent state, where there is one."
+)
+
+
+def _assumptions(
+    architecture: Architecture, asked: Scenario, scenario: Scenario
+) -> tuple[str, ...]:
     said = [_ESTIMATED]
     context, limit = scenario.context_tokens or 0, architecture.context_tokens
     if limit and context > limit:
@@ -297,7 +312,9 @@ def _assumptions(architecture: Architecture, scenario: Scenario) -> tuple[str, .
             "VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 is set."
         )
     if limit is None:
-        said.append("The model does not state its context length.")
+        said += on_context(architecture, scenario)
+    said += on_unused(replace(asked, mtp=False), scenario, "vLLM")
+    said += on_drafts(asked, scenario, _DRAFTS)
     if scenario.gpu_layers is not None:
         said.append("vLLM keeps every layer on its devices: the number of layers was not used.")
     return (*said, *architecture.assumptions)

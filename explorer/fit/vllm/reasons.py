@@ -37,7 +37,10 @@ def _weights(weights: WeightMap, total: Memory, settings: Settings) -> Reason:
     return Reason(
         "weights", memory(total.weights),
         "tensors / tensor parallel, norms, routers and low ranks whole, KV projections by KV heads, "
-        "vocabulary padded to 64; without multi-token prediction; with the rotary table",
+        "vocabulary padded to 64; "
+        + (f"with {memory(weights.mtp_bytes - weights.mtp_copied_bytes)} of"
+           if settings.draft_tokens else "without")
+        + " multi-token prediction; with the rotary table",
         f"{weights.quantization}: {memory(weights.total_bytes)} over tensor parallel {tensor} × "
         f"{stages} stages",
         f"{_SOURCE}, linear.py and vocab_parallel_embedding.py; "

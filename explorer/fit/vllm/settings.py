@@ -39,6 +39,8 @@ class Settings:
     """``max_num_seqs``: the most sequences of one step."""
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
+    draft_tokens: int = 0
+    """``num_speculative_tokens`` of multi-token prediction; 0 without it."""
 
     @property
     def in_flight_tokens(self) -> int:

@@ -1,8 +1,8 @@
 """Weights of one vLLM rank: what is divided among ranks, what every rank keeps whole, what is added.
 
 Source: vLLM 0.33.0, ``vllm/model_executor/layers/linear.py``, ``vocab_parallel_embedding.py``,
-``rotary_embedding``, ``quantization/mxfp4.py`` and ``mla_attention.py``. Multi-token prediction is not
-loaded; vision towers are.
+``rotary_embedding``, ``quantization/mxfp4.py`` and ``mla_attention.py``. Multi-token prediction is
+loaded when tokens are drafted, and then shares embeddings and head with the model; vision towers are.
 """
 
 from collections.abc import Iterable
@@ -58,6 +58,8 @@ def rank_bytes(
     sizes[0] += table + weights.vision_bytes // tensor
     sizes[-1] += head + weights.other_bytes - weights.copied_bytes
     sizes[-1] += sum(block.dense_bytes + block.expert_bytes for block in beyond) // tensor
+    if settings.draft_tokens:
+        sizes[-1] += (weights.mtp_bytes - weights.mtp_copied_bytes) // tensor
     if len(parts) > 1 and not weights.output_bytes:  # a tied head needs the table on its stage too
         sizes[-1] += table
     return tuple(sizes)

@@ -1,5 +1,6 @@
 """llama.cpp itself, asked what it would allocate: its figure beside ours, with the version that gave it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
-from explorer.engine.told import EngineWord, Parts
+from explorer.engine.told import EngineWord, Figure
 from explorer.errors import ExplorerError
 from explorer.fit.values import Answer
 from explorer.hub.source import Source
@@ -125,21 +126,15 @@ def told(word: EngineWord | None, error: ExplorerError | None) -> Content:
         return Content.assemble(
             (safe_line(word.version), "bold"), " gave no figure: ", safe_line(word.problem)
         )
-    return Content("\n").join([*_table(word.ours, word.theirs), Content(""), *_notes(word)])
+    return Content("\n").join([*_table(word.figures), Content(""), *_notes(word)])
 
 
-def _table(ours: Parts, theirs: Parts) -> list[Content]:
+def _table(figures: Sequence[Figure]) -> list[Content]:
     heads = "".join(f"{head:>{CELLS}}" for head in ("here", "llama.cpp", "difference"))
     lines = [Content.styled(f"{'':16}{heads}", "$foreground-muted")]
-    for name, here, there in (
-        ("weights", ours.weights, theirs.weights),
-        ("cache and state", ours.context, theirs.context),
-        ("compute", ours.compute, theirs.compute),
-        ("total", ours.total, theirs.total),
-    ):
-        apart = f"{100 * (here - there) / there:+.1f} %" if there else "-"
-        figures = f"{memory(here):>{CELLS}}{memory(there):>{CELLS}}{apart:>{CELLS}}"
-        lines.append(Content.assemble((f"{name:16}", "$foreground-muted"), figures))
+    for one in figures:
+        cells = f"{memory(one.ours):>{CELLS}}{memory(one.theirs):>{CELLS}}{one.off:>{CELLS}}"
+        lines.append(Content.assemble((f"{one.name:16}", "$foreground-muted"), cells))
     return [*lines[:-1], lines[-1].stylize("bold")]
 
 

@@ -13,7 +13,6 @@ from textual.content import Content
 from textual.getters import query_one
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widget import Widget
 from textual.widgets import Static
 
 from explorer.errors import ExplorerError
@@ -21,8 +20,7 @@ from explorer.fit.most import Most
 from explorer.fit.values import Answer, Engine, Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Source
-from explorer.inspection.choices import EngineChoice, takes_flash_attention
-from explorer.inspection.fitting import Grid, Subject
+from explorer.inspection.fitting import Subject
 from explorer.inspection.model import Model
 from explorer.ui.composed import is_composed
 from explorer.ui.fit_keys import KEYS
@@ -36,13 +34,14 @@ from explorer.ui.fit_text import (
     start,
     waiting_for,
 )
+from explorer.ui.tabs.tuned import TunedTab
 from explorer.ui.text import content, flow
 from explorer.ui.tuning import Tuning
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
 from explorer.ui.widgets.facts import Fact, Facts, Reasons
 from explorer.ui.widgets.heatmap import HeatGrid, HeatMap
-from explorer.ui.widgets.settings import Settings, chosen, machine_forms, settings_of
+from explorer.ui.widgets.settings import Settings
 from explorer.ui.widgets.status import explain
 
 RESTS_SECONDS = 0.05
@@ -58,7 +57,7 @@ LEGEND = tuple(
 )
 
 
-class FitTab(Widget):
+class FitTab(TunedTab):
     """The map is made anew when the model, the machine or the settings change; the cursor stays."""
 
     DEFAULT_CSS = """
@@ -86,20 +85,13 @@ class FitTab(Widget):
     """
     BINDINGS: ClassVar[list[BindingType]] = KEYS
 
-    model: reactive[Model | None] = reactive(None)
-    machine: reactive[Machine | None] = reactive(None)
-    scenario: reactive[Scenario] = reactive(Scenario)
     source: reactive[Source | None] = reactive(None)
     busy: reactive[bool] = reactive(True)
     """The model is still being read."""
-    tuning: reactive[Tuning] = reactive(Tuning)
-    judged: reactive[JudgedMap | None] = reactive(None)
     explained: reactive[tuple[Answer, Most] | None] = reactive(None)
     """The cell under the cursor with its reasons, and the most one can have."""
 
-    heatmap = query_one(HeatMap)
     note = query_one("#fit-note", Static)
-    settings = query_one(Settings)
     reasons = query_one(Reasons)
 
     @dataclass
@@ -121,7 +113,6 @@ class FitTab(Widget):
         super().__init__()
         self._placed_cursor = False
         self._prepared: Mapping[Engine | None, Subject] = {}
-        self._choices: tuple[EngineChoice, ...] = ()
         self._error: ExplorerError | None = None
 
     def compose(self) -> ComposeResult:
@@ -189,7 +180,7 @@ class FitTab(Widget):
     def _judge(self) -> None:
         if not is_composed(self):
             return
-        self._show_settings()
+        self.show_settings()
         if self.model is not None and self.model.complete and self.machine is not None:
             self.heatmap.add_class("-stale")
             self._make_map(self.model, self.machine, self.scenario, self.tuning)
@@ -245,28 +236,13 @@ class FitTab(Widget):
         self.note.update(
             explain(error) if error else content(waiting_for(self.model, busy=self.busy))
         )
-        self._show_settings()
-
-    def _show_settings(self) -> None:
-        """What was asked shows at once, before it is judged."""
-        asked = self.tuning.of(self.scenario)
-        if self.judged is not None and self.judged.grid.cells:
-            settled = self.judged.grid.cells[0][0].scenario
-            asked = settled if asked.engine in {None, settled.engine} else asked
-            asked = self.tuning.of(asked)
-        self.settings.machines = machine_forms(self.machine)
-        flash = takes_flash_attention(asked.engine)
-        complete = self.model is not None and self.model.complete
-        self.settings.chips = (
-            settings_of(asked, takes_flash=flash, by_context=self._by_context) if complete else ()
-        )
-        self.settings.chosen = chosen(self.tuning)
+        self.show_settings()
 
     @on(HeatMap.Moved)
     def _show_cell(self) -> None:
         cell = self.cell
         self.query_one("#fit-cell", Static).update(
-            headline(cell, by_context=self._by_context) if cell else Content("")
+            headline(cell, by_context=self.by_context) if cell else Content("")
         )
         self.query_one(MemoryBar).answer = cell
         self._show_facts(cell, None)
@@ -274,7 +250,7 @@ class FitTab(Widget):
             self._explain(self.judged.found, cell)
 
     def _show_facts(self, cell: Answer | None, most: Most | None) -> None:
-        known = facts(cell, most, by_context=self._by_context) if cell else ()
+        known = facts(cell, most, by_context=self.by_context) if cell else ()
         warnings = self.model.warnings if self.model else ()
         notes = tuple(Fact("Note", warning, "$text-warning") for warning in warnings)
         self.query_one(Facts).facts = (*known, *notes, *refusals(self._choices))
@@ -297,25 +273,8 @@ class FitTab(Widget):
             return
         answer, most = explained
         self.reasons.assumptions = answer.assumptions
-        self.reasons.reasons = numbers(answer, most, by_context=self._by_context)
+        self.reasons.reasons = numbers(answer, most, by_context=self.by_context)
         self._show_facts(answer, most)
-
-    @property
-    def grid(self) -> Grid | None:
-        """The judged cells, once they are there."""
-        return self.judged.grid if self.judged else None
-
-    @property
-    def cell(self) -> Answer | None:
-        """The cell under the cursor."""
-        if self.grid is None or not self.grid.cells:
-            return None
-        row, column = self.heatmap.position
-        return self.grid.cells[row][column]
-
-    @property
-    def _by_context(self) -> bool:
-        return self.grid is None or self.grid.by_context
 
     # Actions
 
@@ -364,44 +323,3 @@ class FitTab(Widget):
             and cell is not None
         ):
             self.app.push_screen(EngineScreen(self.source, model, judged.found, cell))
-
-    def action_engine(self) -> None:
-        """Go on to the next engine that runs the model."""
-        able = [choice.engine for choice in self._choices if not choice.refusal]
-        now = self.tuning.engine or (self.judged.found.scenario.engine if self.judged else None)
-        if not able or able == [now]:
-            return
-        following = able.index(now) + 1 if now in able else 0
-        self.tuning = self.tuning.with_engine(able[following % len(able)])
-
-    def action_flash(self) -> None:
-        """Flash attention on or off."""
-        if takes_flash_attention(self._scenario.engine):
-            self.tuning = replace(self.tuning, flash_attention=not self._scenario.flash_attention)
-
-    @property
-    def _scenario(self) -> Scenario:
-        """How the model is run now."""
-        return self.cell.scenario if self.cell else self.tuning.of(self.scenario)
-
-    @on(Settings.Pressed)
-    def _press(self, message: Settings.Pressed) -> None:
-        """A setting was clicked."""
-        name = message.name
-        if name == "machine":
-            self.app.call_later(self.app.run_action, name)
-        elif name == "engine":
-            self.action_engine()
-        elif name == "flash":
-            self.action_flash()
-        else:
-            self.action_set(name)
-
-    @work(group="choosing", exclusive=True)
-    async def action_set(self, name: str) -> None:
-        """Let the person choose a value of one setting."""
-        from explorer.ui.fit_settings import chooser, tuned  # loaded when first needed
-
-        answer = await self.app.push_screen_wait(chooser(name, self._scenario))
-        if answer is not None:
-            self.tuning = tuned(self.tuning, name, answer)

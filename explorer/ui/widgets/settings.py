@@ -7,6 +7,7 @@ from textual.reactive import reactive
 
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
+from explorer.inspection.choices import Setting
 from explorer.safetext import safe_line
 from explorer.ui.tuning import Tuning
 from explorer.ui.widgets.chips import GAP, Chips
@@ -18,6 +19,8 @@ LETTERS: Mapping[str, str] = {
     "engine": "e",
     "sequences": "n",
     "KV": "V",
+    "unified": "u",
+    "drafts": "d",
     "flash": "f",
     "reserve": "r",
 }
@@ -74,11 +77,12 @@ def machine_forms(machine: Machine | None) -> tuple[str, ...]:
 
 
 def settings_of(
-    scenario: Scenario, *, takes_flash: bool, by_context: bool = True
+    scenario: Scenario, takes: frozenset[Setting], *, by_context: bool = True
 ) -> tuple[tuple[str, str], ...]:
     """How a model is run, as chips; ``scenario`` is that of an answer, with its defaults filled in.
 
-    Without a cache that grows with the context there is no type of it to choose, nor sequences to share it.
+    ``takes`` are the settings that not every engine has for every model. Without a cache that grows with
+    the context there is no type of it to choose, nor sequences to share it.
     """
     pipeline = scenario.engine == "diffusers"
     chips: list[tuple[str, str]] = []
@@ -87,8 +91,13 @@ def settings_of(
     if by_context:
         chips.append(("sequences", str(scenario.sequences)))
         chips.append(("KV", scenario.kv_dtype or "auto"))
-    if takes_flash and by_context:
-        chips.append(("flash", "on" if scenario.flash_attention else "off"))
+    own: tuple[tuple[Setting, str], ...] = (
+        ("unified", "on" if scenario.kv_unified else "off"),
+        ("drafts", str(scenario.draft_tokens) if scenario.mtp else "off"),
+        ("flash", "on" if scenario.flash_attention else "off"),
+    )
+    if by_context:
+        chips += [(name, value) for name, value in own if name in takes]
     reserve = scenario.reserve_bytes or 0
     chips.append(("reserve", memory(reserve) if reserve else "none"))
     return tuple(chips)
@@ -102,5 +111,7 @@ def chosen(tuning: Tuning) -> frozenset[str]:
         "KV": tuning.kv_dtype,
         "flash": tuning.flash_attention,
         "reserve": tuning.reserve_bytes,
+        "unified": tuning.kv_unified,
+        "drafts": tuning.drafts,
     }
     return frozenset(name for name, value in values.items() if value is not None)

@@ -105,6 +105,16 @@ def test_bytes_that_torch_stores_once_count_once() -> None:
     table = TensorTable.of(model)
     assert sum(row.size_bytes for row in table.rows) == 60
     assert [row.role for row in table.rows] == ["weight", "shared", "shared", "weight"]
+    assert list(model.stored()) == [embed, own]
+
+
+def test_of_an_embedding_and_a_head_at_one_place_the_embedding_is_kept() -> None:
+    head = Tensor("lm_head.weight", "F32", (4, 3), 64, 48)
+    embed = head._replace(name="model.embed_tokens.weight")
+    model = Checkpoint.expecting(["pytorch_model.bin"], "torch")
+    model = model.with_shard(Shard("pytorch_model.bin", 0, Header("torch", (head, embed))))
+    assert list(model.stored()) == [embed]
+    assert model.counts.by_component == {Component.EMBEDDING: 12}
 
 
 def test_tensors_without_a_place_are_never_taken_for_one() -> None:
