@@ -99,7 +99,7 @@ class TreeRows:
         """Cells of one module or tensor."""
         branch = self.branches[index]
         node = branch.node
-        table_row = node.table.rows[node.rows[0]] if node.leaf and node.rows else None
+        table_row = node.first if node.leaf and node.tensors else None
         return (
             title(branch),
             Run(f"{node.tensors:,}", "dim"),

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.getters import query_one
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -44,7 +44,7 @@ class FilesTab(Widget):
     FilesTab Static { height: 1; padding: 0 2; color: $text-muted; }
     """
 
-    model: reactive[Model | None] = reactive(None)
+    model: var[Model | None] = var(None)
     order: reactive[tuple[str, bool]] = reactive(("path", False))
 
     table = query_one("#files", VirtualTable)

@@ -12,7 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.getters import query_one
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -86,7 +86,7 @@ class FitTab(Widget):
     """
     BINDINGS: ClassVar[list[BindingType]] = KEYS
 
-    model: reactive[Model | None] = reactive(None)
+    model: var[Model | None] = var(None)
     machine: reactive[Machine | None] = reactive(None)
     scenario: reactive[Scenario] = reactive(Scenario)
     source: reactive[Source | None] = reactive(None)
@@ -242,8 +242,11 @@ class FitTab(Widget):
         error = self._error if self.model is not None and self.model.shards_total else None
         self.note.display = not shown
         self.query_one("#fit-legend").display = shown
+        # While shards arrive only a number changes: that is no reason to lay the screen out.
+        counting = self.busy and self.model is not None and self.model.shards_read > 0
         self.note.update(
-            explain(error) if error else content(waiting_for(self.model, busy=self.busy))
+            explain(error) if error else content(waiting_for(self.model, busy=self.busy)),
+            layout=not counting,
         )
         self._show_settings()
 
