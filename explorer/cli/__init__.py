@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from explorer.hub.source import Source
     from explorer.userfile import UserFile
 
+_LOCAL = "This machine: caches, folders, Ollama, LM Studio"
 INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended."""
 
@@ -92,10 +93,9 @@ def _open_ui(options: argparse.Namespace) -> int:
                 "Hugging Face": lambda: _other_source(options, "auto"),
                 "ModelScope": lambda: _other_source(options, "hub", "modelscope"),
                 "Snapshot that comes with weights": lambda: _other_source(options, "snapshot"),
-                "This machine: caches, folders, Ollama, LM Studio": lambda: _other_source(
-                    options, "local"
-                ),
+                _LOCAL: lambda: _other_source(options, "local"),
             },
+            local=_LOCAL,
             open_user_file=_user_file,
             detect=_detect,
             machine=_machine(getattr(options, "machine", None)),

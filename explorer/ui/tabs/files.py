@@ -11,7 +11,9 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from explorer.hub.source import RepoFile
+from explorer.hub.twins import twin_lines
 from explorer.inspection.model import Model
+from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.ui.widgets.rows import ItemRows
@@ -41,7 +43,7 @@ class FilesTab(Widget):
 
     DEFAULT_CSS = """
     FilesTab { height: 1fr; }
-    FilesTab Static { height: 1; padding: 0 2; color: $text-muted; }
+    FilesTab Static { height: auto; padding: 0 2; color: $text-muted; }
     """
 
     model: var[Model | None] = var(None)
@@ -97,7 +99,10 @@ class FilesTab(Widget):
         account = f"{len(files):,} files, {file_size(total)}; the model is {file_size(read)} of it"
         if self.model.repo.excerpt:
             account += "; what the snapshot holds, more may be on the hub"
-        self.query_one("#files-account", Static).update(Content(account))
+        same = "  ·  ".join(twin_lines([self.model.repo.listing]))
+        self.query_one("#files-account", Static).update(
+            Content("\n".join(filter(None, [account, safe_line(same)])))
+        )
 
 
 def cells(file: RepoFile, parts: dict[str, str]) -> tuple[Cell, ...]:
