@@ -43,7 +43,8 @@ class FilesTab(Widget):
 
     DEFAULT_CSS = """
     FilesTab { height: 1fr; }
-    FilesTab Static { height: auto; padding: 0 2; color: $text-muted; }
+    FilesTab Static { height: 1; padding: 0 2; color: $text-muted; }
+    FilesTab #files-twins { height: auto; }
     """
 
     model: var[Model | None] = var(None)
@@ -52,8 +53,9 @@ class FilesTab(Widget):
     table = query_one("#files", VirtualTable)
 
     def compose(self) -> ComposeResult:
-        """A line of totals above the files."""
+        """Totals, and what other models on disk share, above the files."""
         yield Static(Content(""), id="files-account")
+        yield Static(Content(""), id="files-twins")
         yield FilesTable(COLUMNS, empty="looking the model up …", widget_id="files")
 
     def on_mount(self) -> None:
@@ -99,10 +101,11 @@ class FilesTab(Widget):
         account = f"{len(files):,} files, {file_size(total)}; the model is {file_size(read)} of it"
         if self.model.repo.excerpt:
             account += "; what the snapshot holds, more may be on the hub"
-        same = "  ·  ".join(twin_lines([self.model.repo.listing]))
-        self.query_one("#files-account", Static).update(
-            Content("\n".join(filter(None, [account, safe_line(same)])))
-        )
+        self.query_one("#files-account", Static).update(Content(account))
+        same = [safe_line(line) for line in twin_lines([self.model.repo.listing])]
+        twins = self.query_one("#files-twins", Static)
+        twins.display = bool(same)
+        twins.update(Content("\n".join(same)))
 
 
 def cells(file: RepoFile, parts: dict[str, str]) -> tuple[Cell, ...]:
