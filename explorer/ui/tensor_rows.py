@@ -63,9 +63,13 @@ class TensorRows:
 
     def find(self, key: Hashable) -> int | None:
         """Where a tensor stands now."""
+        if not isinstance(key, tuple):
+            return None
+        path, name = key
         rows = self.table.rows
         for place, index in enumerate(self.indices):
-            if (rows[index].path, rows[index].name) == key:
+            row = rows[index]
+            if row.name == name and row.path == path:
                 return place
         return None
 
