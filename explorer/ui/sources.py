@@ -45,9 +45,14 @@ class Sources:
 
     def knowing(self, ref: ModelRef) -> str:
         """Name of the source to ask for a model by its name: the listed one, if it names models that way."""
-        if not self._local or Path(ref.id).is_absolute() == (self.listed == self._local):
+        is_path = Path(ref.id).is_absolute()
+        if not self._local or is_path == self._names_paths(self.listed):
             return self.listed
-        return self._local if self.listed != self._local else FIRST
+        return self._local if is_path else FIRST
+
+    def _names_paths(self, name: str) -> bool:
+        opened = self._opened.get(name)
+        return name == self._local or (opened is not None and opened.name == "local")
 
     async def of(self, ref: ModelRef) -> Source:
         """The source a marked model is in."""

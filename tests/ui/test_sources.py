@@ -80,6 +80,9 @@ async def test_what_was_marked_before_is_looked_for_where_its_name_can_be_known(
     assert asked.home(remote) == DISK
     assert asked.knowing(remote) == FIRST
     assert await asked.of(on_disk) is await asked.open(DISK)
+    begun_on_disk = Sources(lambda: Local(home=tmp_path, environment={}), {DISK: Shelf}, DISK)
+    await begun_on_disk.open(FIRST)
+    assert begun_on_disk.knowing(on_disk) == FIRST
 
 
 async def test_a_file_that_two_models_on_disk_share_is_named(tmp_path: Path) -> None:
