@@ -63,7 +63,7 @@ class TensorRows:
 
     def find(self, key: Hashable) -> int | None:
         """Where a tensor stands now."""
-        if not isinstance(key, tuple):
+        if not isinstance(key, tuple) or len(key) != 2:  # a branch of the tree
             return None
         path, name = key
         rows = self.table.rows
