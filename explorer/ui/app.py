@@ -1,7 +1,7 @@
 """The app: opens the source, reads the machine, and hands both down to the screens."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
