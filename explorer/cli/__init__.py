@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from explorer.hub.source import Source
     from explorer.userfile import UserFile
 
+_LOCAL = "This machine: caches, folders, Ollama, LM Studio"
 INTERRUPTED = 130
 """What shells expect of a program that Ctrl-C ended."""
 
@@ -50,9 +51,17 @@ def collect_rarely() -> None:
 
     A model of 150,000 tensors is as many tuples, none of which is ever part of a cycle. By Python's own
     thresholds they are looked through again and again while they arrive, 40 to 90 ms each time, in which
-    nothing is painted.
+    nothing is painted. The youngest 20,000 take 5 ms.
     """
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(20_000, 50, 100)
+
+
+def give_way_often() -> None:
+    """Make threads that parse and count let the one that paints have its turn after 1 ms.
+
+    By Python's own 5 ms, and several turns to a frame, opening a model of 160 shards was seen to stall.
+    """
+    sys.setswitchinterval(0.001)
 
 
 def complain(error: ExplorerError) -> None:
@@ -75,6 +84,7 @@ def _open_ui(options: argparse.Namespace) -> int:
     from explorer.ui.session import Session
 
     named = parse_name(options.model) if options.model else None
+    give_way_often()
     app = WeightsApp(
         Session(
             open_source=lambda: _open_source(options, named),
@@ -83,10 +93,9 @@ def _open_ui(options: argparse.Namespace) -> int:
                 "Hugging Face": lambda: _other_source(options, "auto"),
                 "ModelScope": lambda: _other_source(options, "hub", "modelscope"),
                 "Snapshot that comes with weights": lambda: _other_source(options, "snapshot"),
-                "This machine: caches, folders, Ollama, LM Studio": lambda: _other_source(
-                    options, "local"
-                ),
+                _LOCAL: lambda: _other_source(options, "local"),
             },
+            local=_LOCAL,
             open_user_file=_user_file,
             detect=_detect,
             machine=_machine(getattr(options, "machine", None)),

@@ -1,7 +1,7 @@
 """``weights search --source local``: models on this machine's disks."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from explorer import units
@@ -10,9 +10,10 @@ from explorer.cli.asked import machine_of, source_of
 from explorer.cli.table import Column, lines
 from explorer.fit.values import Scenario
 from explorer.hub.source import Listing, Query
+from explorer.hub.twins import twin_lines
 from explorer.inspection.filters import Filters, Period
 from explorer.inspection.rows import Row
-from explorer.inspection.shelf import Twins, find_twins, judge_shelf
+from explorer.inspection.shelf import judge_shelf
 
 
 async def search_shelf(options: argparse.Namespace, filters: Filters) -> int:
@@ -27,7 +28,6 @@ async def search_shelf(options: argparse.Namespace, filters: Filters) -> int:
         if not narrowed:
             listings = listings[: options.limit]
         rows = await judge_shelf(source, listings, machine, scenario)
-        twins = await find_twins(source, listings)
     if narrowed:
         rows = [row for row in rows if filters.passes(row)][: options.limit]
     untold = _untold(filters)
@@ -36,10 +36,10 @@ async def search_shelf(options: argparse.Namespace, filters: Filters) -> int:
             f"models on disk do not say {untold}: what asks for it cannot be applied to them"
         )
     if options.json:
-        contract.emit([_row_json(row, twins) for row in rows])
+        contract.emit([_row_json(row) for row in rows])
         return 0
     report.print_lines(_table(rows))
-    for line in _twins(twins):
+    for line in twin_lines(row.listing for row in rows):
         report.note(line)
     if not rows and not untold:
         report.note("no model found on this machine; name folders with --folder or WEIGHTS_FOLDERS")
@@ -93,7 +93,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _row_json(row: Row, twins: Sequence[Twins]) -> dict[str, contract.Json]:
+def _row_json(row: Row) -> dict[str, contract.Json]:
     listing = row.listing
     return {
         **contract.row_json(row),
@@ -101,16 +101,7 @@ def _row_json(row: Row, twins: Sequence[Twins]) -> dict[str, contract.Json]:
         "size_bytes": listing.size_bytes,
         "provenance": listing.provenance,
         "twins": [
-            {"model": model, "file": file, "size_bytes": twin.size_bytes}
-            for twin in twins
-            if any(model == listing.id for model, _ in twin.places)
-            for model, file in twin.places
-            if model != listing.id
+            {"model": twin.model, "file": twin.model_path, "size_bytes": twin.size_bytes}
+            for twin in listing.twins
         ],
     }
-
-
-def _twins(twins: Sequence[Twins]) -> Iterator[str]:
-    for twin in twins:
-        places = " = ".join(f"{model} ({file})" for model, file in twin.places)
-        yield f"the same {units.file_size(twin.size_bytes)}: {places}"

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import os
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -13,11 +13,21 @@ from explorer.errors import FileNotFound, HeaderError, HubError
 from explorer.hub.huggingface import LARGEST_TEXT
 from explorer.hub.ranges import LARGEST_STEP
 from explorer.hub.shelves import LocalModel, find_models, is_weight, open_model
-from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Transfer, page_of
+from explorer.hub.source import (
+    Listing,
+    ModelRef,
+    Page,
+    Query,
+    Repo,
+    RepoFile,
+    Transfer,
+    Twin,
+    page_of,
+)
+from explorer.hub.twins import content_hash, find_twins
 from explorer.spans import Reading, Span, T, drive
 
 _PAGE_ROWS = 50
-_HASH = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 
 
 class Local:
@@ -41,6 +51,7 @@ class Local:
         self._home = home or Path.home()
         self._environment = os.environ if environment is None else environment
         self._models: dict[str, LocalModel] = {}
+        self._twins: Mapping[str, tuple[Twin, ...]] = {}
         self._read_bytes = 0
 
     @property
@@ -93,27 +104,32 @@ class Local:
 
     def _list(self, query: Query) -> list[Listing]:
         words = query.text.lower().split()
-        models = {
-            model.path: model
-            for model in find_models(self._folders, self._home, self._environment)
+        found = find_models(self._folders, self._home, self._environment)
+        models = {model.path: model for model in found}
+        self._twins = find_twins(models.values())
+        rows = [
+            self._listing(model)
+            for model in models.values()
             if all(word in f"{model.name} {model.path}".lower() for word in words)
             and (query.author is None or model.name.startswith(f"{query.author}/"))
-        }
-        rows = [_listing(model) for model in models.values()]
+        ]
         if query.sort in ("updated", "created"):
             return sorted(
                 rows, key=lambda row: row.updated or datetime.min.replace(tzinfo=UTC), reverse=True
             )
         return sorted(rows, key=lambda row: row.id)
 
+    def _listing(self, model: LocalModel) -> Listing:
+        return replace(_listing(model), twins=self._twins.get(str(model.path), ()))
+
     def _look_up(self, ref: ModelRef) -> Repo:
         model = self._models[ref.id] = open_model(Path(ref.id))
         try:
             files = tuple(
-                RepoFile(name, place.stat().st_size, _content_hash(place))
+                RepoFile(name, place.stat().st_size, content_hash(place))
                 for name, place in model.places.items()
             )
-            return Repo(ref, _listing(model), model.commit, files)
+            return Repo(ref, self._listing(model), model.commit, files)
         except OSError as fault:
             raise _failure(ref.id, fault) from fault
 
@@ -179,12 +195,6 @@ def _read_text(place: Path) -> str | None:
         return place.read_bytes().decode(errors="replace")
     except OSError as fault:
         raise _failure(place.name, fault) from fault
-
-
-def _content_hash(place: Path) -> str | None:
-    """The hash in the name of the blob that a cache's link points to."""
-    name = place.resolve().name.removeprefix("sha256-")
-    return name if _HASH.fullmatch(name) else None
 
 
 def _failure(what: str, fault: OSError) -> HubError:

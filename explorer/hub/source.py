@@ -58,6 +58,19 @@ class GgufSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Twin:
+    """A weight file of a model on disk that another model there has too."""
+
+    path: str
+    """The file, within the model."""
+    size_bytes: int
+    model: str
+    """Id of the other model."""
+    model_path: str
+    """The same file, within the other model."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """One model as a listing gives it. What the source does not say is None or empty."""
 
@@ -96,6 +109,8 @@ class Listing:
     """How many models were made of it, by ``base_relation``; empty where nobody counted them."""
     size_bytes: int | None = None
     """What the model takes on disk, for one that lies there."""
+    twins: tuple[Twin, ...] = ()
+    """Its files that other models on the same disks have too, as far as hashes are known."""
     hub: str = ""
     """Where the model lives if not on Hugging Face: ``modelscope``, ``ollama``."""
     provenance: str = ""

@@ -9,6 +9,7 @@ from typing import Any
 from explorer.errors import ExplorerError, HeaderError
 from explorer.hub.source import Repo, RepoFile, Source
 from explorer.inspection.model import CONFIG
+from explorer.weights.formats import format_of
 from explorer.weights.layout import FileGroup
 
 PIPELINE, MODULES = "model_index.json", "modules.json"
@@ -46,11 +47,17 @@ async def read_documents(source: Source, repo: Repo) -> tuple[Documents, list[Ex
 def missing_files(
     repo: Repo, documents: Documents, groups: Iterable[FileGroup]
 ) -> list[HeaderError]:
-    """What documents name that is not there, and shards that the names of others promise."""
+    """What documents name that is not there, and shards that the names of others promise.
+
+    An index of files in a format that is not read is nobody's concern.
+    """
     present = {file.path for file in repo.files}
+    groups = tuple(groups)
+    read = {group.format for group in groups}
     found: list[HeaderError] = []
     for path, document in documents.items():
-        if _INDEX.fullmatch(path):
+        index = _INDEX.fullmatch(path)
+        if index and (not read or format_of(f"model.{index['format']}") in read):
             found += _missing_shards(path, document, present)
     if not found:
         found += (

@@ -1,6 +1,6 @@
 """A model as far as it has been read: its files, configuration and headers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,8 +97,14 @@ class Model:
         difference = self.checkpoint.hub_difference(published)
         return tuple(found + ([difference] if difference else []))
 
-    def with_shard(self, shard: Shard) -> "Model":
-        """The model with one more header, or with the reason why it is missing."""
+    def with_shards(self, shards: Iterable[Shard]) -> "Model":
+        """The model with more headers, or with the reasons why they are missing."""
+        model = self
+        for shard in shards:
+            model = model._with_shard(shard)
+        return model
+
+    def _with_shard(self, shard: Shard) -> "Model":
         grown = replace(self, checkpoint=self.checkpoint.with_shard(shard))
         header = shard.header
         if self.architecture is not None or header is None or header.format != "gguf":

@@ -1,7 +1,7 @@
 """Opening a model: which requests are made, in which order, and what becomes of their answers."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -19,12 +19,14 @@ from explorer.weights.safetensors import parse_header
 CARD = "README.md"
 MOST_SHARDS = 2_000
 """Files whose headers are read: ten times what the largest published models have."""
+PORTION_BYTES = 512 << 10
+"""Of headers that came at once, so much is parsed before what it says is shown: some 20 ms of work."""
 
 
 async def open_model(
     source: Source, ref: ModelRef, *, file: str | None = None
 ) -> AsyncGenerator[Model]:
-    """Open a model, first without headers, then with each header as it arrives.
+    """Open a model, first without headers, then with more of them as they arrive.
 
     ``file`` picks the group of files that one file belongs to, instead of what a loader would take. A
     file that cannot be read leaves its error in the model; only a model that cannot be looked up raises.
@@ -62,7 +64,7 @@ async def open_model(
 async def retry_shards(source: Source, model: Model) -> AsyncGenerator[Model]:
     """The model with each file that failed, or was not yet read, asked for once more.
 
-    Yields a model for each answer; a file that fails again keeps its error.
+    Yields a model as answers arrive; a file that fails again keeps its error.
     """
     async with aclosing(_filled(source, model, model.checkpoint.missing)) as models:
         async for grown in models:
@@ -70,29 +72,40 @@ async def retry_shards(source: Source, model: Model) -> AsyncGenerator[Model]:
 
 
 async def _filled(source: Source, model: Model, paths: Iterable[str]) -> AsyncGenerator[Model]:
-    """The model with one more header each time, counted in a thread: it may have 100,000 tensors."""
-    async with aclosing(read_shards(source, model.repo, paths)) as shards:
-        async for shard in shards:
-            model = await asyncio.to_thread(model.with_shard, shard)
+    """The model with more headers each time, counted in a thread: one may have 100,000 tensors."""
+    async with aclosing(read_shards(source, model.repo, paths)) as arriving:
+        async for shards in arriving:
+            model = await asyncio.to_thread(model.with_shards, shards)
             yield model
 
 
-async def read_shards(source: Source, repo: Repo, paths: Iterable[str]) -> AsyncGenerator[Shard]:
+async def read_shards(
+    source: Source, repo: Repo, paths: Iterable[str]
+) -> AsyncGenerator[tuple[Shard, ...]]:
     """The shards of these paths in order of arrival, each with its header or with its error.
 
-    Asks for all headers at once where the source can give them, otherwise for each by range.
+    Asks for all headers at once where the source can give them, otherwise for each by range. What arrived
+    while the last ones were dealt with comes together.
     """
     wanted = set(paths)
     files = [file for file in repo.files if file.path in wanted]
     if len(files) > 1:
         at_once = await _headers_at_once(source, repo, files)
-        for file in [file for file in files if file.path in at_once]:
-            yield await asyncio.to_thread(_parsed, file, at_once[file.path])
+        for portion in _portions([file for file in files if file.path in at_once], at_once):
+            yield await asyncio.to_thread(_parsed, portion, at_once)
         files = [file for file in files if file.path not in at_once]
+    arrived: asyncio.Queue[asyncio.Task[Shard]] = asyncio.Queue()
     tasks = [asyncio.create_task(_read(source, repo, file)) for file in files]
+    for task in tasks:
+        task.add_done_callback(arrived.put_nowait)
     try:
-        for done in asyncio.as_completed(tasks):
-            yield await done
+        left = len(tasks)
+        while left:
+            done = [await arrived.get()]
+            while not arrived.empty():
+                done.append(arrived.get_nowait())
+            left -= len(done)
+            yield tuple(task.result() for task in done)
     finally:
         for task in tasks:
             task.cancel()
@@ -167,7 +180,27 @@ async def _headers_at_once(
         return {}  # the shards are then read by range, and say what is wrong themselves
 
 
-def _parsed(file: RepoFile, data: bytes) -> Shard:
+def _portions(
+    files: Iterable[RepoFile], headers: Mapping[str, bytes]
+) -> Iterator[tuple[RepoFile, ...]]:
+    """Files in groups whose headers are parsed in a moment."""
+    portion: list[RepoFile] = []
+    size = 0
+    for file in files:
+        portion.append(file)
+        size += len(headers[file.path])
+        if size >= PORTION_BYTES:
+            yield tuple(portion)
+            portion, size = [], 0
+    if portion:
+        yield tuple(portion)
+
+
+def _parsed(files: Iterable[RepoFile], headers: Mapping[str, bytes]) -> tuple[Shard, ...]:
+    return tuple(_parsed_one(file, headers[file.path]) for file in files)
+
+
+def _parsed_one(file: RepoFile, data: bytes) -> Shard:
     try:
         return Shard(file.path, file.size_bytes, parse_header(file.path, data, file.size_bytes))
     except HeaderError as error:

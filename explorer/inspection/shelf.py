@@ -1,9 +1,9 @@
 """Models on disk as rows: their headers are at hand, so that nothing in a row is an estimate."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
@@ -13,18 +13,8 @@ from explorer.inspection.fitting import answer
 from explorer.inspection.model import Model
 from explorer.inspection.opening import open_model
 from explorer.inspection.rows import Row, judge_row
-from explorer.weights.formats import is_weight_file
 
 _AT_ONCE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Twins:
-    """Weight files with the same content, by the hashes that caches name them with."""
-
-    size_bytes: int
-    places: tuple[tuple[str, str], ...]
-    """Model and file within it, of each."""
 
 
 async def judge_shelf(
@@ -38,27 +28,6 @@ async def judge_shelf(
             return await _judge(source, listing, machine, scenario)
 
     return await asyncio.gather(*(judge(listing) for listing in listings))
-
-
-async def find_twins(source: Source, listings: Iterable[Listing]) -> tuple[Twins, ...]:
-    """Files that several models have, the largest first.
-
-    Told by hashes that are known already, as in the names of blobs: no file is read, and files of plain
-    folders have none.
-    """
-    found: dict[tuple[str, int], list[tuple[str, str]]] = {}
-    for listing in listings:
-        try:
-            repo = await source.repo(ModelRef(listing.id))
-        except ExplorerError:
-            continue  # gone since it was listed
-        for file in repo.files:
-            # Ollama's digests and the hub's LFS hashes are SHA-256; git's shorter ids are of pointers.
-            if file.content_hash and len(file.content_hash) == 64 and is_weight_file(file.path):
-                key = (file.content_hash, file.size_bytes)
-                found.setdefault(key, []).append((listing.id, file.path))
-    twins = (Twins(key[1], tuple(places)) for key, places in found.items() if len(places) > 1)
-    return tuple(sorted(twins, key=lambda twin: -twin.size_bytes))
 
 
 async def _judge(source: Source, listing: Listing, machine: Machine, scenario: Scenario) -> Row:

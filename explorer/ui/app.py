@@ -1,10 +1,10 @@
 """The app: opens the source, reads the machine, and hands both down to the screens."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import SystemCommand
@@ -32,7 +32,11 @@ from explorer.ui.messages import (
 )
 from explorer.ui.remembering import RememberingApp
 from explorer.ui.screens.models import ModelsScreen
+from explorer.ui.sources import FIRST
 from explorer.units import parse_tokens
+
+if TYPE_CHECKING:
+    from explorer.ui.screens.model import ModelScreen
 
 _UNOFFERED = ("Keys", "Maximize", "Minimize")
 """Stock commands of the palette that say again what one of our own does, or that nothing here needs."""
@@ -92,6 +96,7 @@ class WeightsApp(RememberingApp):
     class SourceOpened(Message):
         """The source can be asked now."""
 
+        name: str
         source: Source
         title: str
 
@@ -124,13 +129,13 @@ class WeightsApp(RememberingApp):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self._open_source(self._session.open_source)
+        self._open_source(FIRST)
         self._read_machine()
         if self._session.model is not None:
             self.post_message(OpenModel(self._session.model))
 
     @work(group="source", exclusive=True, exit_on_error=False)
-    async def _open_source(self, open_source: Callable[[], Source]) -> None:
+    async def _open_source(self, name: str) -> None:
         """Open a source in a thread: its client takes a while to import.
 
         What is remembered is read before the first one, so that what is listed first is right.
@@ -138,12 +143,12 @@ class WeightsApp(RememberingApp):
         try:
             if self.source is None and self._session.open_user_file is not None:
                 await self._read_user_file(self._session.open_user_file)
-            source = await asyncio.to_thread(open_source)
+            source = await self._sources.open(name)
             title = await asyncio.to_thread(lambda: source.title)
         except ExplorerError as error:
             self.post_message(self.SourceFailed(error))
         else:
-            self.post_message(self.SourceOpened(source, title))
+            self.post_message(self.SourceOpened(name, source, title))
 
     @work(group="machine", exit_on_error=False)
     async def _read_machine(self) -> None:
@@ -152,16 +157,9 @@ class WeightsApp(RememberingApp):
 
     @on(SourceOpened)
     def _use_source(self, message: SourceOpened) -> None:
-        before = self.source
+        self._sources.listed = message.name
         self.source_title, self.source_error = message.title, None
         self.source = message.source
-        if before is not None:
-            self._close(before)
-
-    @work(group="closing", exit_on_error=False)
-    async def _close(self, source: Source) -> None:
-        """Let go of a source that another one took the place of."""
-        await source.close()
 
     @on(SourceAnswered)
     def _note_answer(self) -> None:
@@ -189,24 +187,34 @@ class WeightsApp(RememberingApp):
     def _open_model(self, message: OpenModel) -> None:
         from explorer.ui.screens.model import ModelScreen  # loaded when a model is first opened
 
-        self.post_message(Remember(lambda now: now.open(message.ref.id)))
-        self.push_screen(
-            ModelScreen(message.ref).data_bind(
-                WeightsApp.machine,
-                WeightsApp.scenario,
-                WeightsApp.source,
-                WeightsApp.source_title,
-                WeightsApp.source_error,
-                WeightsApp.remembered,
-            )
+        ref = message.ref
+        self.post_message(Remember(lambda now: now.open(ref.id)))
+        screen = ModelScreen(ref).data_bind(
+            WeightsApp.machine, WeightsApp.scenario, WeightsApp.remembered
         )
+        name = self._sources.home(ref) if message.marked else self._sources.knowing(ref)
+        if name == self._sources.listed:
+            screen.data_bind(WeightsApp.source, WeightsApp.source_title, WeightsApp.source_error)
+        else:
+            self._give_source(screen, name)
+        self.push_screen(screen)
+
+    @work(group="elsewhere", exit_on_error=False)
+    async def _give_source(self, screen: "ModelScreen", name: str) -> None:
+        """Open a model in another source than the one that is listed."""
+        try:
+            source = await self._sources.open(name)
+            screen.source_title = await asyncio.to_thread(lambda: source.title)
+            screen.source = source
+        except ExplorerError as error:
+            screen.source_error = error
 
     @on(DiffModels)
     def _diff(self, message: DiffModels) -> None:
         from explorer.ui.screens.diff import DiffScreen  # loaded when a pair is first compared
 
         self.push_screen(
-            DiffScreen(message.first, message.second).data_bind(
+            DiffScreen(message.first, message.second, self._sources.of).data_bind(
                 WeightsApp.machine,
                 WeightsApp.scenario,
                 WeightsApp.source,
@@ -248,7 +256,7 @@ class WeightsApp(RememberingApp):
         from explorer.ui.screens.compare import CompareScreen  # loaded when it is first asked for
 
         self.push_screen(
-            CompareScreen().data_bind(
+            CompareScreen(self._sources.of).data_bind(
                 WeightsApp.machine,
                 WeightsApp.scenario,
                 WeightsApp.source,
@@ -292,7 +300,7 @@ class WeightsApp(RememberingApp):
         choices = [Choice(name, name) for name in self._session.sources]
         answer = await self.push_screen_wait(ChooseScreen("List from", choices, self.source_title))
         if answer is not None:
-            self._open_source(self._session.sources[answer])
+            self._open_source(answer)
 
     def action_help(self) -> None:
         """Say what the screen shows, and what its keys do."""
@@ -318,6 +326,5 @@ class WeightsApp(RememberingApp):
             self.source_error = own_fault(event.worker.error)
 
     async def on_unmount(self) -> None:
-        """Let the source close its connections."""
-        if self.source is not None:
-            await self.source.close()
+        """Let the sources close their connections."""
+        await self._sources.close()

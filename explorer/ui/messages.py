@@ -23,6 +23,8 @@ class OpenModel(Message):
     """Look into a model."""
 
     ref: ModelRef
+    marked: bool = False
+    """It is to be had where it was marked, whatever is listed now."""
 
 
 @dataclass

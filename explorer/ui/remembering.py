@@ -18,6 +18,7 @@ from explorer.hub.source import ModelRef, Source
 from explorer.inspection.watching import seen_of
 from explorer.ui.messages import Looked, Remember, ToggleMark, ToggleWatch
 from explorer.ui.session import Session
+from explorer.ui.sources import Sources
 from explorer.userfile import Remembered, Seen, UserFile
 
 
@@ -46,6 +47,7 @@ class RememberingApp(App[None]):
         self._session = session
         self._user_file: UserFile | None = None
         self._writing = asyncio.Lock()
+        self._sources = Sources(session.open_source, session.sources, session.local)
         self.set_reactive(RememberingApp.machine, session.machine)
         self.set_reactive(RememberingApp.scenario, session.scenario)
 
@@ -101,6 +103,8 @@ class RememberingApp(App[None]):
     def _mark(self, message: ToggleMark) -> None:
         others = tuple(ref for ref in self.marked if ref != message.ref)
         on = others == self.marked
+        if on:
+            self._sources.mark(message.ref)
         self.marked = (*self.marked, message.ref) if on else others
         self.post_message(Remember(lambda now: now.mark(message.ref.id, on=on)))
 

@@ -26,6 +26,8 @@ class Session:
     """Reads this machine; called in a thread."""
     sources: Mapping[str, Callable[[], Source]] = field(default_factory=dict)
     """Other sources to list from, by what they are called; called in a thread."""
+    local: str = ""
+    """Which of them names its models by their path on this machine."""
     open_user_file: Callable[[], UserFile] | None = None
     """Where marks, searches and settings are remembered; None remembers nothing."""
     machine: Machine | None = None

@@ -22,14 +22,14 @@ def tensor_details(row: Row) -> Content:
 def branch_details(node: Node, path: tuple[str, ...]) -> Content:
     """One module: what it adds up to."""
     if node.leaf and node.tensors == 1:
-        return tensor_details(node.table.rows[node.rows[0]])
+        return tensor_details(node.first)
     bits = (
         f"  ·  {node.size_bytes * 8 / node.parameters:.2f} bits a parameter"
         if node.parameters
         else ""
     )
     parts = f"{node.parameters:,} parameters in {node.tensors:,} tensors{bits}"
-    dtypes = ", ".join(sorted({node.table.rows[row].dtype for row in node.rows}))
+    dtypes = ", ".join(sorted(node.dtypes))
     return _lines(".".join(path), parts, f"{node.size_bytes:,} bytes  ·  {dtypes}")
 
 

@@ -63,9 +63,13 @@ class TensorRows:
 
     def find(self, key: Hashable) -> int | None:
         """Where a tensor stands now."""
+        if not isinstance(key, tuple) or len(key) != 2:  # a branch of the tree
+            return None
+        path, name = key
         rows = self.table.rows
         for place, index in enumerate(self.indices):
-            if (rows[index].path, rows[index].name) == key:
+            row = rows[index]
+            if row.name == name and row.path == path:
                 return place
         return None
 
@@ -99,7 +103,7 @@ class TreeRows:
         """Cells of one module or tensor."""
         branch = self.branches[index]
         node = branch.node
-        table_row = node.table.rows[node.rows[0]] if node.leaf and node.rows else None
+        table_row = node.first if node.leaf and node.tensors else None
         return (
             title(branch),
             Run(f"{node.tensors:,}", "dim"),

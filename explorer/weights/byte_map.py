@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from explorer.weights.components import Component, Part, component_of, part_of
-from explorer.weights.names import pattern_of, ranges
+from explorer.weights.names import ranges
 from explorer.weights.tensor_table import Row, TensorTable
 
 
@@ -79,7 +79,7 @@ def byte_map(
         row = table.rows[number]
         stack, layer = _place(row)
         found = layers.setdefault((stack, layer), _Sum())
-        kind = _kind_of(pattern_of(row.name))
+        kind = _kind_of(row.kind.pattern)
         found.by_kind[kind] = found.by_kind.get(kind, 0) + row.size_bytes
         found.tensors += 1
     ordered = sorted(layers.items(), key=lambda item: _order(*item[0]))

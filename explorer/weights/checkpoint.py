@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from explorer.errors import ExplorerError
 from explorer.units import count as written
@@ -53,6 +54,8 @@ class Shard:
     size_bytes: int
     header: Header | None
     error: ExplorerError | None = None
+    kinds: tuple[Described, ...] = field(default=(), repr=False)
+    """What each tensor of the header stands for, once it is part of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +108,19 @@ class Checkpoint:
         known = next((old for old in self.shards if old.path == shard.path), None)
         if known is not None and (known.header is not None or shard.header is None):
             return self
-        shards = (*(old for old in self.shards if old is not known), shard)
+        before = tuple(old for old in self.shards if old is not known)
         if shard.header is None:
-            return replace(self, shards=shards)
+            return replace(self, shards=(*before, shard))
         layers = self.layers or _gguf_layers(shard.header)
-        grown = replace(self, shards=shards, layers=layers)
-        # A later part of a split GGUF may come before the first, which alone knows the layers.
-        learned = self.layers is None and layers is not None
-        counts = Counts() if learned else self.counts
-        for each in shards if learned else (shard,):
-            if each.header is not None:
-                counts = counts.plus(count(each.header.tensors, grown.reading(each.path)))
-        grown = replace(grown, counts=counts)
+        grown = replace(self, layers=layers)
+        counts = self.counts
+        if self.layers is None and layers is not None:
+            # A later part of a split GGUF may come before the first, which alone knows the layers.
+            before = tuple(_understood(old, grown.reading(old.path)) for old in before)
+            counts = reduce(Counts.plus, map(_counted, before), Counts())
+        shard = _understood(shard, grown.reading(shard.path))
+        counts = counts.plus(_counted(shard))
+        grown = replace(grown, shards=(*before, shard), counts=counts)
         if self.format == "gguf":
             grown = replace(grown, quantization=_of_dtypes(counts))
         if grown.expected and grown.complete:
@@ -161,8 +165,8 @@ class Checkpoint:
         """Yield the tensors of all files, or of some, with their file and what they stand for."""
         for shard in self.shards:
             if shard.header is not None and (paths is None or shard.path in paths):
-                for tensor, described in self.reading(shard.path).describe(shard.header.tensors):
-                    yield shard.path, tensor, described
+                for tensor, kind in zip(shard.header.tensors, shard.kinds, strict=True):
+                    yield shard.path, tensor, kind
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -300,6 +304,16 @@ def _number(config: JsonObject, keys: tuple[str, ...]) -> int | None:
             if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**6:
                 return value
     return None
+
+
+def _understood(shard: Shard, reading: Reading) -> Shard:
+    if shard.header is None:
+        return shard
+    return replace(shard, kinds=tuple(reading.kinds(shard.header.tensors)))
+
+
+def _counted(shard: Shard) -> Counts:
+    return count(zip(shard.header.tensors, shard.kinds, strict=True)) if shard.header else Counts()
 
 
 def _of_dtypes(counts: Counts) -> Quantization | None:

@@ -64,7 +64,7 @@ _EMBEDDING = (
     r"|token_types|position_embd|per_layer_token_embd|embed_tokens_per_layer"
     r"|segment_emb)(\.(weight|qweight|scales|biases|qzeros|g_idx)(\.[\w.]+)?)?$"
     # Engram: n-gram tables that a token looks a few rows up in.
-    r"|\.engram\.(\w+\.)?embedding\.weight$"
+    r"|\.engram\.(\w+\.)?embed(ding)?\.(weight|scale)$"
     r"|^(backbone\.)?embeddings\.weight$|^(shared|embed)\.(weight|scales|biases)$"
 )
 _COMPONENTS = tuple(

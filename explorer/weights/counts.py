@@ -115,8 +115,8 @@ class Reading:
     shares: bool = False
     """Tensors at one place are one: torch writes what is tied as views on the same storage."""
 
-    def describe(self, tensors: Iterable[Tensor]) -> Iterator[tuple[Tensor, Described]]:
-        """Yield each tensor with its description. Equal kinds are worked out once."""
+    def kinds(self, tensors: Iterable[Tensor]) -> Iterator[Described]:
+        """Yield the description of each tensor. Equal kinds are worked out once, and are one object."""
         tensors = tuple(tensors)
         by_name = self.quantization is not None and self.quantization.mixed_widths
         # MLX shares the suffix `.scales` with learned tensors: the weight beside it decides.
@@ -136,9 +136,9 @@ class Reading:
                 known[key] = described
             if again and id(tensor) in again:
                 twin = Unpacked(0, described.unpacked.shape, Role.SHARED)
-                yield tensor, replace(described, unpacked=twin)
+                yield replace(described, unpacked=twin)
             else:
-                yield tensor, described
+                yield described
 
     def _named(self, pattern: str) -> Component:
         component = component_of(pattern)
@@ -170,10 +170,10 @@ def _place(tensor: Tensor) -> tuple[int, int, bool]:
     return tensor.start, -tensor.size_bytes, head
 
 
-def count(tensors: Iterable[Tensor], reading: Reading) -> Counts:
+def count(tensors: Iterable[tuple[Tensor, Described]]) -> Counts:
     """Return the sums over some tensors of one file, in one pass. Bytes that are shared count once."""
     kinds: dict[int, _Tally] = {}
-    for tensor, described in reading.describe(tensors):
+    for tensor, described in tensors:
         # Equal kinds are one object, which the tally keeps, so that its id stays its own.
         tally = kinds.get(id(described))
         if tally is None:

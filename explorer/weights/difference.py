@@ -171,33 +171,33 @@ def _logical(checkpoint: Checkpoint, known: dict[Kind, Kind]) -> dict[str, Kind]
     for shard in checkpoint.shards:
         folder = checkpoint.components.get(shard.path)
         prefix = f"{folder}/" if folder else ""
-        # A description is held here, so that its id stays its own.
-        made: dict[int, tuple[Described, Kind | None, int, str]] = {}
+        # The shard holds the descriptions: an id stays its own.
+        made: dict[int, tuple[Kind | None, int, str]] = {}
         tensors = shard.header.tensors if shard.header else ()
-        for tensor, described in checkpoint.reading(shard.path).describe(tensors):
+        for tensor, described in zip(tensors, shard.kinds, strict=True):
             entry = made.get(id(described))
             if entry is None:
                 entry = made[id(described)] = _make(tensor, described, prefix, known)
-            kind = entry[1]
+            kind, cut, ending = entry
             if kind is not None:
                 name = tensor.name
-                if entry[2]:
-                    name = name[: -entry[2]] + entry[3]
+                if cut:
+                    name = name[:-cut] + ending
                 found[prefix + name if prefix else name] = kind
     return found
 
 
 def _make(
     tensor: Tensor, described: Described, prefix: str, known: dict[Kind, Kind]
-) -> tuple[Described, Kind | None, int, str]:
+) -> tuple[Kind | None, int, str]:
     """A kind of tensor, and how its stored names end in another way than the logical ones."""
     unpacked = described.unpacked
     if unpacked.role not in _COMPARED:
-        return described, None, 0, ""
+        return None, 0, ""
     pattern, cut, ending = _logical_pattern(described.pattern)
     stored = tensor.shape if tensor.shape != unpacked.shape else None
     kind = Kind(prefix + pattern, tensor.dtype, unpacked.shape, unpacked.parameters, stored)
-    return described, known.setdefault(kind, kind), cut, ending
+    return known.setdefault(kind, kind), cut, ending
 
 
 def _logical_pattern(pattern: str) -> tuple[str, int, str]:

@@ -16,6 +16,10 @@ MAX_STRING = 1 << 20
 
 _MAX_KEY = 65_535  # by gguf.md
 _MAX_DEPTH = 8
+_MOST_STRINGS = (
+    1 << 22
+)  # walked one by one; the largest vocabularies have 262,144, their merges 514,906
+_MOST_NESTED = 1 << 16
 
 
 def read_metadata(reader: Reader, count: int) -> Step[dict[str, MetadataValue]]:
@@ -93,6 +97,9 @@ def _read_strings(reader: Reader, key: str, length: int) -> tuple[str, ...] | No
 def _read_array_head(reader: Reader, key: str) -> tuple[int, int]:
     element_type = _read_type(reader, key)
     length = reader.cursor.u64()
+    most = {STRING: _MOST_STRINGS, ARRAY: _MOST_NESTED}.get(element_type)
+    if most is not None and length > most:
+        reader.refuse(f"{quoted(key)} would have {length} elements")
     least = length * (width(element_type) or 8)  # strings and arrays begin with 8 bytes of length
     if reader.size_bytes is not None and reader.cursor.position + least > reader.size_bytes:
         reader.refuse(f"{quoted(key)} would have {length} elements in {reader.size_bytes} bytes")
@@ -115,12 +122,15 @@ def _pass_strings(reader: Reader, length: int) -> Step[None]:
 
 def _pass_nested(reader: Reader, key: str, length: int) -> Step[None]:
     """Walk over arrays of arrays, which the format allows and no model is known to use."""
-    pending = [length]
+    pending, left = [length], _MOST_NESTED
     while pending:
         if not pending[-1]:
             pending.pop()
             continue
         pending[-1] -= 1
+        left -= 1
+        if left < 0:
+            reader.refuse(f"{quoted(key)} has more than {_MOST_NESTED} arrays within arrays")
         element_type, inner = yield from reader.until(lambda: _read_array_head(reader, key))
         if element_type == STRING:
             yield from _pass_strings(reader, inner)

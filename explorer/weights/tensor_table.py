@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import NamedTuple
 
 from explorer.weights.checkpoint import Checkpoint
+from explorer.weights.counts import Described
 from explorer.weights.packing import Role
 from explorer.weights.tensors import Tensor
 
@@ -27,13 +29,34 @@ class Row(NamedTuple):
     logical_shape: tuple[int, ...] | None
     """None where the file does not tell."""
     tensor: Tensor
+    kind: Described
+    """What follows from folded name, dtype and shape: one object for all tensors of a file it is true of."""
+
+    @classmethod
+    def of(cls, path: str, tensor: Tensor, kind: Described) -> "Row":
+        """Return the row of a tensor of this file."""
+        name, dtype, shape, _, size_bytes = tensor
+        parameters, logical_shape, role, _ = kind.unpacked
+        return cls(
+            name,
+            dtype,
+            shape,
+            parameters,
+            size_bytes if role is not Role.SHARED else 0,
+            path,
+            kind.component,
+            role,
+            logical_shape,
+            tensor,
+            kind,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class TensorTable:
     """Rows in file order. Grows with the checkpoint, shard by shard, by ``plus``."""
 
-    rows: tuple[Row, ...] = ()
+    rows: tuple[Row, ...] = field(default=(), repr=False)
     lowered: tuple[str, ...] = field(default=(), repr=False)
     """The names in lower case, row by row."""
 
@@ -41,21 +64,7 @@ class TensorTable:
     def of(cls, checkpoint: Checkpoint, paths: Iterable[str] | None = None) -> "TensorTable":
         """Return all tensors that have arrived, or those of some files only."""
         wanted = None if paths is None else set(paths)
-        rows = tuple(
-            Row(
-                tensor.name,
-                tensor.dtype,
-                tensor.shape,
-                kind.unpacked.parameters,
-                tensor.size_bytes if kind.unpacked.role is not Role.SHARED else 0,
-                path,
-                kind.component,
-                kind.unpacked.role,
-                kind.unpacked.shape,
-                tensor,
-            )
-            for path, tensor, kind in checkpoint.described(wanted)
-        )
+        rows = tuple(starmap(Row.of, checkpoint.described(wanted)))
         # A name that is in lower case already is shared, which halves the memory of this column.
         lowered = ((row.name.lower(), row.name) for row in rows)
         return cls(rows, tuple(name if name == low else low for low, name in lowered))

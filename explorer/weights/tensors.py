@@ -48,7 +48,7 @@ class Header:
 
     format: Format
     """Which parser read it."""
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[Tensor, ...] = field(repr=False)
     """In file order."""
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     """``__metadata__`` of safetensors, key-values of GGUF."""

@@ -18,6 +18,9 @@ from textual.widgets import DataTable
 
 from explorer.ui.tensor_rows import TENSOR_COLUMNS, TensorRows
 from explorer.ui.widgets.table import VirtualTable
+from explorer.weights.components import Component, Part
+from explorer.weights.counts import Described
+from explorer.weights.packing import Role, Unpacked
 from explorer.weights.tensor_filter import parse_filter
 from explorer.weights.tensor_table import Row, TensorTable
 from explorer.weights.tensors import Tensor
@@ -37,15 +40,24 @@ def tensors(count: int) -> TensorTable:
 def _rows(count: int) -> Iterator[Row]:
     shape = (2048, 7168)
     size = 2 * 2048 * 7168
+    unpacked = Unpacked(size // 2, shape, Role.WEIGHT)
+    parts = ("gate", "up", "down")
+    kinds = [
+        Described(
+            f"model.layers.*.mlp.experts.*.{part}_proj.weight",
+            unpacked,
+            Component.BACKBONE,
+            Part.ROUTED_EXPERT,
+        )
+        for part in parts
+    ]
     for number in range(count):
         matrix, kind = divmod(number, 3)
         layer, expert = divmod(matrix, 256)
-        name = (
-            f"model.layers.{layer}.mlp.experts.{expert}.{('gate', 'up', 'down')[kind]}_proj.weight"
-        )
+        name = f"model.layers.{layer}.mlp.experts.{expert}.{parts[kind]}_proj.weight"
         tensor = Tensor(name, "BF16", shape, number * size, size)
         path = f"model-{layer // 2 + 1:05}-of-00098.safetensors"
-        yield Row(name, "BF16", shape, size // 2, size, path, "backbone", "weight", shape, tensor)
+        yield Row.of(path, tensor, kinds[kind])
 
 
 class Shown(App[None]):

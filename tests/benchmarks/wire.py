@@ -2,10 +2,12 @@
 
     python -m tests.benchmarks.wire
 
-Each client runs in a process of its own against a hub in this one. (hf-mem has the public hub's address
-written into it and cannot take part.) Nothing is asserted: times are for people.
+Each client runs in a process of its own against a hub in this one. hf-mem takes part where it is installed
+(``pip install -e '.[bench]'``); the public hub's address, which is written into it, is replaced as each of
+its requests is built, and nothing else of it is touched. Nothing is asserted: times are for people.
 """
 
+import importlib.util
 import os
 import resource
 import statistics
@@ -30,6 +32,17 @@ _RANGES = "from huggingface_hub import get_safetensors_metadata as get; get('acm
 _ONE = (
     "from huggingface_hub import get_sharded_safetensors_metadata as get; get('acme/many-tensors')"
 )
+_HF_MEM = """
+import os, sys, httpx2
+build = httpx2.AsyncClient.build_request
+def here(self, method, url, **options):
+    url = str(url).replace("https://huggingface.co", os.environ["HF_ENDPOINT"])
+    return build(self, method, url, **options)
+httpx2.AsyncClient.build_request = here
+from hf_mem.cli import main
+sys.argv = ["hf-mem", "--model-id", "acme/many-tensors"]
+main()
+"""
 
 
 @dataclass(frozen=True)
@@ -54,12 +67,16 @@ class Measured(NamedTuple):
 def clients() -> list[Client]:
     """Everyone who takes part."""
     ours = [sys.executable, "-m", "tests.benchmarks.wire_reader"]
+    peers = []
+    if importlib.util.find_spec("hf_mem") is not None:
+        peers.append(Client("hf-mem", [sys.executable, "-c", _HF_MEM], endpoint=False))
     return [
         Client("explorer, by ranges", ours, endpoint=False),
         Client("explorer, one request", ours, endpoint=True),
         Client("explorer, second look", ours, endpoint=False, keeps_store=True),
         Client(REFERENCE, [sys.executable, "-c", _RANGES], endpoint=False),
         Client("huggingface_hub, one request", [sys.executable, "-c", _ONE], endpoint=True),
+        *peers,
     ]
 
 
@@ -95,6 +112,8 @@ def _run(command: Sequence[str], endpoint: str, cache: Path) -> tuple[float, flo
 
 def main() -> None:
     """Measure every client on every shape and print a table."""
+    if importlib.util.find_spec("hf_mem") is None:
+        print("hf-mem is not installed and does not take part")
     for title, shards, per_shard in SHAPES:
         model = many_tensors(shards=shards, per_shard=per_shard)
         print(f"\n{title}, {LATENCY_SECONDS * 1000:.0f} ms a request, whole process")

@@ -112,6 +112,16 @@ async def test_an_index_of_another_format_is_said_to_be_one(index: dict[str, Any
     assert model.complete
 
 
+async def test_an_index_of_files_that_are_not_read_is_no_concern() -> None:
+    model = await opened(
+        repo(
+            weights("model.safetensors"),
+            HubFile.of_json("pytorch_model.bin.index.json", {"weight_map": {"a": "gone.bin"}}),
+        )
+    )
+    assert model.warnings == ()
+
+
 async def test_shards_that_their_names_promise_are_missed() -> None:
     files = [weights(f"model-0000{n}-of-00005.safetensors") for n in (1, 4)]
     model = await opened(repo(*files))

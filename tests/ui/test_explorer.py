@@ -76,7 +76,7 @@ async def test_two_models_are_held_against_each_other() -> None:
     async with running(session(pair), (140, 36)) as (app, pilot):
         await pilot.press("space", "space")
         await settled(pilot)
-        assert "2 marked, d compares their tensors" in shown(app)
+        assert "2 marked: C compares them, d their tensors" in shown(app)
         await pilot.press("d")
         await settled(pilot)
         text = shown(app)

@@ -1,7 +1,8 @@
 """Compare: marked models side by side on the same machine, filled in as each of them arrives."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -86,8 +87,9 @@ class CompareScreen(Screen[None]):
         scenario: Scenario
         compared: Compared
 
-    def __init__(self) -> None:
+    def __init__(self, source_of: Callable[[ModelRef], Awaitable[Source]]) -> None:
         super().__init__(id=COMPARE_SCREEN)
+        self._source_of = source_of
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
         self._begun: set[ModelRef] = set()
         self._free = asyncio.Semaphore(AT_ONCE)
@@ -120,23 +122,21 @@ class CompareScreen(Screen[None]):
             for ref in self.marked:
                 if ref not in self._begun:
                     self._begun.add(ref)
-                    self._read(self.source, ref)
+                    self._read(ref)
         self._show()
 
     @work(group="reading", exit_on_error=False)
-    async def _read(self, source: Source, ref: ModelRef) -> None:
+    async def _read(self, ref: ModelRef) -> None:
         """Post the model once every header is there that can be had."""
         latest: Model | None = None
-        async with self._free:
-            models = open_model(source, ref)
-            try:
-                async for model in models:
-                    latest = model
-            except ExplorerError as error:
-                self.post_message(self.ModelFailed(ref, error))
-            finally:
-                if isinstance(models, AsyncGenerator):
-                    await models.aclose()
+        try:
+            async with self._free:
+                source = await self._source_of(ref)
+                async with aclosing(open_model(source, ref)) as models:
+                    async for model in models:
+                        latest = model
+        except ExplorerError as error:
+            self.post_message(self.ModelFailed(ref, error))
         if latest is not None:
             self.post_message(self.ModelRead(ref, latest))
 
@@ -217,7 +217,7 @@ class CompareScreen(Screen[None]):
     @on(SideBySide.Opened)
     def _open(self, message: SideBySide.Opened) -> None:
         """Look into a model."""
-        self.post_message(OpenModel(self.marked[message.index]))
+        self.post_message(OpenModel(self.marked[message.index], marked=True))
 
     def action_unmark(self) -> None:
         """Leave the model under the cursor out."""

@@ -1,6 +1,7 @@
 """Two models held against each other: which tensors differ in structure, never in values."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import ClassVar
@@ -103,8 +104,14 @@ class DiffScreen(Screen[None]):
 
         error: ExplorerError
 
-    def __init__(self, first: ModelRef, second: ModelRef) -> None:
+    def __init__(
+        self,
+        first: ModelRef,
+        second: ModelRef,
+        source_of: Callable[[ModelRef], Awaitable[Source]],
+    ) -> None:
         super().__init__()
+        self._source_of = source_of
         self.set_reactive(DiffScreen.refs, (first, second))
 
     def compose(self) -> ComposeResult:
@@ -131,19 +138,14 @@ class DiffScreen(Screen[None]):
             self._begin()
 
     def _begin(self) -> None:
-        if self.source is None:
-            return
         self.models, self.found, self.error = (None, None), None, None
         self.busy = "reading headers"
-        self._read(self.source, self.refs)
+        self._read(self.refs)
 
     @work(group="reading", exclusive=True, exit_on_error=False)
-    async def _read(self, source: Source, refs: tuple[ModelRef, ModelRef]) -> None:
+    async def _read(self, refs: tuple[ModelRef, ModelRef]) -> None:
         """Post both models as they arrive, then what differs."""
-        tasks = [
-            asyncio.create_task(self._read_one(source, place, ref))
-            for place, ref in enumerate(refs)
-        ]
+        tasks = [asyncio.create_task(self._read_one(place, ref)) for place, ref in enumerate(refs)]
         try:
             first, second = await asyncio.gather(*tasks)
             found = await asyncio.to_thread(hold_against, first, second)
@@ -155,7 +157,8 @@ class DiffScreen(Screen[None]):
             for task in tasks:
                 task.cancel()
 
-    async def _read_one(self, source: Source, place: int, ref: ModelRef) -> Model:
+    async def _read_one(self, place: int, ref: ModelRef) -> Model:
+        source = await self._source_of(ref)
         latest: Model | None = None
         async with aclosing(open_model(source, ref)) as models:
             async for model in models:
@@ -251,7 +254,7 @@ class DiffScreen(Screen[None]):
 
     def action_open(self, place: int) -> None:
         """Look into one of the models."""
-        self.post_message(OpenModel(self.refs[place]))
+        self.post_message(OpenModel(self.refs[place], marked=True))
 
     def action_retry(self) -> None:
         """Read both again."""

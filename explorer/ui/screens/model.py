@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.getters import query_one
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.screen import Screen
 from textual.widgets import Footer, Static, TabbedContent, TabPane
 from textual.worker import Worker, WorkerState
@@ -103,7 +103,7 @@ class ModelScreen(Screen[None]):
     source: reactive[Source | None] = reactive(None)
     source_title: reactive[str] = reactive("")
     source_error: reactive[ExplorerError | None] = reactive(None)
-    model: reactive[Model | None] = reactive(None)
+    model: var[Model | None] = var(None)
     lineage: reactive[Lineage | None] = reactive(None)
     """Whom the tabs ask for the model's relatives, so that nothing is asked for twice."""
     looked_at: reactive[frozenset[str]] = reactive(frozenset)
@@ -266,7 +266,7 @@ class ModelScreen(Screen[None]):
         line = identity(self._ref, self.model)
         if self._ref.id in self.remembered.watched:
             line = Content.styled(f"{STAR} ", "$text-accent") + line
-        self.query_one("#identity", Static).update(line)
+        self.query_one("#identity", Static).update(line, layout=False)
 
     def watch_busy(self) -> None:
         """Reading began or ended."""

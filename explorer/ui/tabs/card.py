@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.getters import query_one
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.widget import Widget
 from textual.widgets import Markdown, Static
 
@@ -35,7 +35,7 @@ class CardTab(Widget):
     Pictures are named, not fetched. A click on a link shows and copies its address; nothing is opened.
     """
 
-    model: reactive[Model | None] = reactive(None)
+    model: var[Model | None] = var(None)
     source: reactive[Source | None] = reactive(None)
     looked_at: reactive[frozenset[str]] = reactive(frozenset)
     """The tabs that are, or were, in front."""

@@ -6,12 +6,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.getters import query_one
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.widget import Widget
 from textual.widgets import Static
 
 from explorer.hub.source import RepoFile
+from explorer.hub.twins import twin_lines
 from explorer.inspection.model import Model
+from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.ui.widgets.rows import ItemRows
@@ -42,16 +44,18 @@ class FilesTab(Widget):
     DEFAULT_CSS = """
     FilesTab { height: 1fr; }
     FilesTab Static { height: 1; padding: 0 2; color: $text-muted; }
+    FilesTab #files-twins { height: auto; }
     """
 
-    model: reactive[Model | None] = reactive(None)
+    model: var[Model | None] = var(None)
     order: reactive[tuple[str, bool]] = reactive(("path", False))
 
     table = query_one("#files", VirtualTable)
 
     def compose(self) -> ComposeResult:
-        """A line of totals above the files."""
+        """Totals, and what other models on disk share, above the files."""
         yield Static(Content(""), id="files-account")
+        yield Static(Content(""), id="files-twins")
         yield FilesTable(COLUMNS, empty="looking the model up …", widget_id="files")
 
     def on_mount(self) -> None:
@@ -98,6 +102,10 @@ class FilesTab(Widget):
         if self.model.repo.excerpt:
             account += "; what the snapshot holds, more may be on the hub"
         self.query_one("#files-account", Static).update(Content(account))
+        same = [safe_line(line) for line in twin_lines([self.model.repo.listing])]
+        twins = self.query_one("#files-twins", Static)
+        twins.display = bool(same)
+        twins.update(Content("\n".join(same)))
 
 
 def cells(file: RepoFile, parts: dict[str, str]) -> tuple[Cell, ...]:

@@ -233,8 +233,11 @@ class FitTab(TunedTab):
         error = self._error if self.model is not None and self.model.shards_total else None
         self.note.display = not shown
         self.query_one("#fit-legend").display = shown
+        # While shards arrive only a number changes: that is no reason to lay the screen out.
+        counting = self.busy and self.model is not None and self.model.shards_read > 0
         self.note.update(
-            explain(error) if error else content(waiting_for(self.model, busy=self.busy))
+            explain(error) if error else content(waiting_for(self.model, busy=self.busy)),
+            layout=not counting,
         )
         self.show_settings()
 

@@ -1,6 +1,6 @@
 """What the tabs about a model's relatives share: what they are given, and when they ask."""
 
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.widget import Widget
 
 from explorer.fit.values import Scenario
@@ -12,7 +12,7 @@ from explorer.inspection.model import Model
 class RelativesTab(Widget):
     """Asks when it was looked at and there are a model and somebody to ask for its relatives."""
 
-    model: reactive[Model | None] = reactive(None)
+    model: var[Model | None] = var(None)
     lineage: reactive[Lineage | None] = reactive(None)
     looked_at: reactive[frozenset[str]] = reactive(frozenset)
     """The tabs that are, or were, in front."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from textual import on, work
 from textual.getters import query_one
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.widget import Widget
 
 from explorer.fit.values import Answer, Scenario
@@ -21,7 +21,7 @@ from explorer.ui.widgets.settings import Settings, chosen, machine_forms, settin
 class TunedTab(Widget):
     """What is chosen is assigned to ``tuning`` and shows at once; whoever inherits this judges anew."""
 
-    model: reactive[Model | None] = reactive(None)
+    model: var[Model | None] = var(None)
     machine: reactive[Machine | None] = reactive(None)
     scenario: reactive[Scenario] = reactive(Scenario)
     tuning: reactive[Tuning] = reactive(Tuning)

@@ -14,7 +14,7 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.getters import query_one
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import reactive, var
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
@@ -70,7 +70,7 @@ class WeightsTab(Widget):
     """
     BINDINGS: ClassVar[list[BindingType]] = WEIGHTS_KEYS
 
-    model: reactive[Model | None] = reactive(None)
+    model: var[Model | None] = var(None)
     view: reactive[View] = reactive(View, init=False)
 
     table = query_one("#tensors", VirtualTable)
@@ -198,7 +198,7 @@ class WeightsTab(Widget):
             described = band_details(shown.bytes.bands[at], shown.bytes)
         elif shown.view.mode == "metadata":
             described = entry_details(shown.entries[at])
-        self.details.update(described)
+        self.details.update(described, layout=False)
 
     @on(VirtualTable.Selected, "#tensors")
     def _toggle(self) -> None:

@@ -13,7 +13,7 @@ from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
-from explorer.units import count, tokens
+from explorer.units import count, file_size, tokens
 
 if TYPE_CHECKING:
     from explorer.inspection.rows import Row
@@ -59,4 +59,8 @@ def summary(row: "Row") -> Content:
         quantization = safe_line(row.answer.scenario.quantization or "")
         pieces.append(Content.styled(f"{look.glyph} {quantization} {look.word}", TONES[look.tone]))
         pieces.append(Content(f"at {tokens(row.answer.scenario.context_tokens)} context"))
+    if row.listing.twins:
+        twin = row.listing.twins[0]
+        same = f"the same {file_size(twin.size_bytes)} as {safe_line(twin.model)}"
+        pieces.append(Content.styled(same, "$text-warning"))
     return Content("  ·  ").join(pieces)

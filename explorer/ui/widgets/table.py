@@ -138,6 +138,7 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._columns = tuple(columns)
         self._empty = empty
         self._strips: LRUCache[tuple[int, bool, bool, bool], Strip] = LRUCache(CACHED_STRIPS)
+        self._styles: dict[tuple[bool, tuple[str, ...]], Style] = {}
         self._placed: tuple[Placed, ...] = ()
         self._placed_width = -1
         self._key: Hashable = None
@@ -316,6 +317,7 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Another theme, another state: paint afresh."""
         super().notify_style_update()
         self._strips.clear()
+        self._styles.clear()
 
     def _row_at(self, y: int) -> int | None:
         row = round(self.scroll_y) + y - HEADER_LINES
@@ -354,8 +356,16 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh(Region(0, line, self.size.width, 1))
 
     def _style(self, *tones: str) -> Style:
-        """The widget's own style with some component styles on it, blended with what is below."""
-        return self.get_visual_style(*(f"table--{tone}" for tone in tones)).rich_style
+        """The widget's own style with some component styles on it, blended with what is below.
+
+        Kept as long as a strip may be: Textual looks through all ancestors each time it is asked.
+        """
+        key = (self.has_focus, tones)
+        style = self._styles.get(key)
+        if style is None:
+            names = (f"table--{tone}" for tone in tones)
+            style = self._styles[key] = self.get_visual_style(*names).rich_style
+        return style
 
     def _blank_strip(self, text: str) -> Strip:
         line = Strip([Segment(" " * MARK_CELLS + text, self._style("dim"))])
@@ -389,8 +399,10 @@ class VirtualTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _segments(
         self, cell: Cell, placed: Placed, state: tuple[str, ...], *, gap: int = GAP
     ) -> list[Segment]:
-        segments = [] if placed.x == 0 else [Segment(" " * gap, self._style(*state))]
+        # The gap is of the text's first run: fewer segments are painted faster.
+        lead, segments = "" if placed.x == 0 else " " * gap, []
         for run in fit(cell, placed):
             tones = (*state, run.tone) if run.tone else state
-            segments.append(Segment(run.text, self._style(*tones)))
+            segments.append(Segment(lead + run.text, self._style(*tones)))
+            lead = ""
         return segments

@@ -250,3 +250,19 @@ def test_a_gguf_tells_its_experts_and_mtp_layers_itself() -> None:
     assert late.counts == model.counts
     # Head, attention, a quarter of the experts, the shared one and the router.
     assert active_parameters(model, {}) == 40 + 16 + 128 // 4 + 16 + 32
+
+
+def test_a_checkpoint_is_shown_without_its_tensors() -> None:
+    # Textual asks for the repr of whatever a worker is given, in the thread that paints.
+    tensors = [tensor(f"layers.{n}.weight", "BF16", (2, 2)) for n in range(5000)]
+    found = Checkpoint.expecting(["a"], "safetensors").with_shard(_shard("a", *tensors))
+    assert "layers.4999" not in repr(found)
+    assert "layers.4999" not in repr(TensorTable.of(found))
+    assert len(repr(found)) < 5000
+
+
+def test_equal_kinds_of_a_file_are_one_object() -> None:
+    tensors = [tensor(f"layers.{n}.weight", "BF16", (2, 2)) for n in range(9)]
+    found = Checkpoint.expecting(["a"], "safetensors").with_shard(_shard("a", *tensors))
+    assert len({id(kind) for _, _, kind in found.described()}) == 1
+    assert [name.name for _, name, _ in found.described()] == [each.name for each in tensors]

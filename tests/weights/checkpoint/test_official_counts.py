@@ -1,18 +1,18 @@
 """Logical parameters by stored dtype, against what the hub's own client is tested with.
 
-Two tensor lists are among the published models; the others are written out here from the published
-architecture, in the layout that the quantizer writes. Of the four newest checkpoints no configuration
-was to be had: of three the packed experts are written out, which hold most of the parameters; of
-Kimi-K3 not even the width of an expert is known for certain, and it is left out.
+Two tensor lists are among the published models, and those of the four newest checkpoints are listed on
+their own; the others are written out here from the published architecture, in the layout that the
+quantizer writes.
 """
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
-from explorer.weights.checkpoint import Checkpoint
+from explorer.weights.checkpoint import Checkpoint, active_parameters
+from explorer.weights.components import Component
+from tests.weights.checkpoint.listed import listed
 from tests.weights.checkpoint.published import FOLDER, checkpoint, models, small
 
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
@@ -246,6 +246,18 @@ WHOLE: dict[tuple[str, str], Callable[[], Checkpoint]] = {
     ("RedHatAI/Llama-3.3-70B-Instruct-quantized.w4a16", ""): llama_compressed,
     ("moonshotai/Kimi-K2.5", ""): lambda: checkpoint(models()["moonshotai/Kimi-K2.5"]),
 }
+# Parameters a token passes through, in billions, as the publishers state them: of DeepSeek-V4.1-Flash
+# those of a token that is written; one that is read passes through half the layers.
+ACTIVE = {
+    "moonshotai/Kimi-K3": 104,
+    "deepseek-ai/DeepSeek-V4-Pro": 49,
+    "deepseek-ai/DeepSeek-V4.1-Flash": 16,
+    "XiaomiMiMo/MiMo-V2.6-Flash-RL": 15,
+}
+
+
+def test_every_official_count_is_held() -> None:
+    assert {*WHOLE, *((name, "") for name in ACTIVE)} == set(OFFICIAL)
 
 
 @pytest.mark.parametrize(("name", "path"), WHOLE)
@@ -253,76 +265,19 @@ def test_by_dtype_exactly(name: str, path: str) -> None:
     assert WHOLE[name, path]().counts.by_dtype == OFFICIAL[name, path]
 
 
-def _experts(
-    layers: int, experts: int, hidden: int, inner: int, dtype: str, names: str, scale: str
-) -> Shapes:
-    """Packed experts, two weights a byte, with an exponent for each 32 of them."""
-    found: Shapes = {}
-    for layer in range(layers):
-        for expert in range(experts):
-            for part in names.split():
-                rows, columns = (hidden, inner) if part in ("w2", "down_proj") else (inner, hidden)
-                name = f"model.layers.{layer}.mlp.experts.{expert}.{part}"
-                found[f"{name}.weight"] = (dtype, (rows, columns // 2))
-                found[f"{name}.{scale}"] = (
-                    "U8" if dtype == "U8" else "F8_E8M0",
-                    (rows, columns // 32),
-                )
-    return found
+@pytest.mark.parametrize("name", ACTIVE)
+def test_a_listed_checkpoint_exactly(name: str) -> None:
+    model = listed()[name]
+    found = model.checkpoint()
+    assert found.counts.by_dtype == OFFICIAL[name, ""]
+    assert found.counts.tensors == int(model.facts.get("count", found.counts.tensors))
+    active = active_parameters(found, model.config)
+    assert active is not None
+    assert round(active / 1e9) == ACTIVE[name]
 
 
-# Layers with experts, experts a layer, and their two widths: the shape of one expert is published with
-# the counts for V4.1-Flash (2304 x 5120) and MiMo (2048 x 4096); V4-Pro has those of a 7168-wide model.
-PACKED: dict[str, tuple[str, dict[str, Any], Shapes]] = {
-    "deepseek-ai/DeepSeek-V4.1-Flash": (
-        "I8",
-        {"quantization_config": {"quant_method": "fp8", "expert_dtype": "fp4"}},
-        _experts(41, 384, 5120, 2304, "I8", "w1 w2 w3", "scale"),
-    ),
-    "deepseek-ai/DeepSeek-V4-Pro": (
-        "I8",
-        {"expert_dtype": "fp4", "quantization_config": {"quant_method": "fp8"}},
-        _experts(62, 384, 7168, 3072, "I8", "w1 w2 w3", "scale"),
-    ),
-    "XiaomiMiMo/MiMo-V2.6-Flash-RL": (
-        "U8",
-        {"quantization_config": {"quant_method": "fp8", "store_dtype": "mxfp4"}},
-        _experts(47, 256, 4096, 2048, "U8", "gate_proj up_proj down_proj", "weight_scale"),
-    ),
-}
-
-
-@pytest.mark.parametrize("name", PACKED)
-def test_packed_experts_exactly(name: str) -> None:
-    dtype, config, shapes = PACKED[name]
-    assert small(shapes, config).counts.by_dtype == {dtype: OFFICIAL[name, ""][dtype]}
-
-
-def _mimo() -> Shapes:
-    """The text part of MiMo-V2 Flash, as its configuration is published.
-
-    48 layers, 9 of them with full attention; 64 heads of 192 and 128, and 4 or 8 of keys and values;
-    layer 0 dense; three MTP layers, dense and with a sliding window. The towers are not published.
-    """
-    found = PACKED["XiaomiMiMo/MiMo-V2.6-Flash-RL"][2].copy()
-    for n in range(47):
-        found[f"model.layers.{n}.mlp.gate.e_score_correction_bias"] = ("F32", (256,))
-    blocks = [(f"model.layers.{n}", n < 9, n == 0) for n in range(48)]
-    blocks += [(f"model.mtp.layers.{n}", False, True) for n in range(3)]
-    for name, full, dense in blocks:
-        kv = 4 if full else 8
-        rows = 64 * 192 + kv * 192 + kv * 128
-        found[f"{name}.self_attn.qkv_proj.weight"] = ("F8_E4M3", (rows, 4096))
-        found[f"{name}.self_attn.qkv_proj.weight_scale_inv"] = ("F32", (rows // 128, 32))
-        if dense:
-            for part in ("gate_proj", "up_proj", "down_proj"):
-                found[f"{name}.mlp.{part}.weight"] = ("F8_E4M3", (16384, 4096))
-                found[f"{name}.mlp.{part}.weight_scale_inv"] = ("F32", (128, 32))
-    return found
-
-
-def test_three_of_four_dtypes_exactly() -> None:
-    name = "XiaomiMiMo/MiMo-V2.6-Flash-RL"
-    official = OFFICIAL[name, ""]
-    expected = {dtype: official[dtype] for dtype in ("U8", "F8_E4M3", "F32")}
-    assert small(_mimo(), PACKED[name][1]).counts.by_dtype == expected
+def test_n_gram_tables_are_an_embedding() -> None:
+    # Two tables of 256 columns, as engram_num_embeddings states their rows, beside the vocabulary's.
+    found = listed()["deepseek-ai/DeepSeek-V4.1-Flash"].checkpoint().counts.by_component
+    tables = (384_006_168 + 384_016_682) * 256
+    assert found[Component.EMBEDDING] == tables + 129_280 * 5120

@@ -16,7 +16,7 @@ from explorer.spans import drive
 from explorer.weights.dtypes import GGML
 from explorer.weights.gguf import read_header
 from explorer.weights.tensors import Header, LongArray, MetadataValue
-from tests.weights.formats.reading import Wire
+from tests.weights.formats.reading import SparseWire, Wire
 from tests.weights.formats.writers import NUMBERS, ByteOrder, Gguf, Plain
 
 MIB = 1 << 20
@@ -193,6 +193,24 @@ def test_a_tensor_of_unknown_type_is_as_long_as_the_gap_to_the_next() -> None:
 )
 def test_what_cannot_be_read_says_why(data: bytes, why: str) -> None:
     assert why in refused(data)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (struct.pack("<IQ", 8, 10**9), "1000000000 elements"),
+        (struct.pack("<IQ", 9, 10**9), "1000000000 elements"),
+        # 60,000 arrays, the first of which has 60,000 more: seven such levels take minutes
+        (struct.pack("<IQ", 9, 60_000) * 2, "arrays within arrays"),
+    ],
+)
+def test_a_large_file_that_claims_a_billion_elements_is_not_walked(body: bytes, why: str) -> None:
+    # The file is long enough for all of them: 20 GB, of zeros behind this.
+    begun = Gguf().value("k", 9, body).header()
+    wire = SparseWire(begun, size_bytes=20 * 2**30)
+    with pytest.raises(HeaderError, match=why):
+        wire.read(read_header("m", len(wire)))
+    assert wire.fetched <= 16 * MIB
 
 
 _RANGES = {
