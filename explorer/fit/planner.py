@@ -11,6 +11,7 @@ from explorer.fit.speed import no_decode
 from explorer.fit.values import Answer, Memory, Plan, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
+from explorer.units import memory
 
 RANK = {verdict: rank for rank, verdict in enumerate(Verdict)}
 LONGEST_CONTEXT = 1 << 20
@@ -33,11 +34,23 @@ def judge(
     context asked for, not the largest. Raises UsageError for settings the engine does not have.
     """
     engine = engine_for(architecture, scenario)
+    _check_reserve(machine, scenario)
     resolved, assumptions = engine.resolve(architecture, scenario)
     plan = engine.plan(architecture, weights, machine, resolved)
     return _answer(
         engine, architecture, weights, machine, (resolved, assumptions, plan), explain=explain
     )
+
+
+def _check_reserve(machine: Machine, scenario: Scenario) -> None:
+    """Raises UsageError for a reserve that leaves nothing to run in."""
+    available = [device.available_bytes for device in machine.devices]
+    most = max(available, default=machine.host_available_bytes)
+    if (scenario.reserve_bytes or 0) >= most:
+        raise UsageError(
+            f"A reserve of {memory(scenario.reserve_bytes or 0)} leaves nothing of {memory(most)}",
+            hint="keep less free",
+        )
 
 
 def _answer(
@@ -113,11 +126,13 @@ def best(
 
     Among the options that FIT with their reserve the largest is the best, since a larger file keeps more
     of the weights; failing that the largest that is TIGHT. If all need the host, which is slow, it is the
-    smallest of at least four bits; if nothing runs, the smallest. Raises UsageError without options.
+    smallest of at least four bits, unless the layers on the host were asked for; if nothing runs, the
+    smallest. Raises UsageError without options.
     """
     if not options:
         raise UsageError("No quantization to choose from")
     engine = engine_for(architecture, scenario)
+    _check_reserve(machine, scenario)
     resolved, assumptions = engine.resolve(architecture, scenario)
     ordered = sorted(options, key=_size)
     plans: dict[int, Plan] = {}
@@ -129,7 +144,8 @@ def best(
 
     chosen = ordered[0]
     least = verdict_of(chosen)
-    if least in (Verdict.FITS, Verdict.TIGHT):
+    wanted = least is Verdict.OFFLOAD and scenario.gpu_layers is not None
+    if wanted or least in (Verdict.FITS, Verdict.TIGHT):
         chosen = _largest(ordered, lambda option: verdict_of(option) is least)
     elif least is Verdict.OFFLOAD:
         chosen = next((option for option in ordered if _four_bits(option)), chosen)

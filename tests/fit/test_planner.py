@@ -250,3 +250,19 @@ def test_memory_adds_up_by_part() -> None:
     total = Memory(1, 2, 3, 4, 5) + Memory(10, 20, 30, 40, 50)
     assert total == Memory(11, 22, 33, 44, 55)
     assert total.total == 165
+
+
+def test_with_layers_asked_for_the_best_is_the_largest_that_runs() -> None:
+    shape = from_config(LLAMA_3_1_8B)
+    options = [
+        weights(LLAMA_3_1_8B, size, name=name)
+        for name, size in (("BF16", 0.5), ("Q8_0", 0.25), ("Q4_K_M", 0.125))
+    ]
+    chosen = best(shape, options, machine(24), Scenario(gpu_layers=20))
+    assert chosen.verdict is Verdict.OFFLOAD
+    assert chosen.scenario.quantization == "BF16"
+
+
+def test_a_reserve_of_everything_is_refused() -> None:
+    with pytest.raises(UsageError, match="leaves nothing of 24"):
+        judged(LLAMA_3_1_8B, 0.125, 24, reserve_bytes=24 * GIB)
