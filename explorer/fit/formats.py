@@ -162,10 +162,12 @@ def format_from_architecture(
     end = form.weight_bytes(hidden, architecture.vocabulary) if form.quantizes_ends else 2.0 * table
     tied = architecture.tied_embeddings or architecture.kind == "encoder"
     rest = max(needed_of(architecture, parameters) - shaped, 0) if parameters else 0
+    # what a known shape leaves over is a tower at 16 bits; what a supposed one does, more of the same
+    over = form.weight_bytes(hidden, rest // hidden) if architecture.supposed else 2.0 * rest
     return WeightMap(
         quantization=name,
         blocks=tuple(sizes.get(id(layer)) or by_value[layer] for layer in architecture.layers),
         input_bytes=round(end),
         output_bytes=0 if tied else round(end),
-        other_bytes=2 * hidden + 2 * rest,
+        other_bytes=2 * hidden + round(over),
     )

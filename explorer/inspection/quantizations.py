@@ -83,6 +83,9 @@ def of_listing(
 
     ``quantization`` is what its configuration declares.
     """
+    kept = quantization is not None and _PUBLISHED_AS.get(quantization.method)
+    if kept and architecture.supposed:
+        return (format_from_architecture(architecture, kept, parameters),)
     if quantization is None or engine_of(quantization) == "llama.cpp":
         names = [rung.name for rung in offered("llama.cpp")]
         if quantization is not None and quantization.method == "fp8":

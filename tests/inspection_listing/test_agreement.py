@@ -7,7 +7,7 @@ import pytest
 from explorer.fit.values import Scenario
 from explorer.hardware.spec import parse_machine
 from explorer.hub.snapshot import Snapshot
-from explorer.hub.source import ModelRef
+from explorer.hub.source import Listing, ModelRef
 from explorer.inspection.fitting import answer
 from explorer.inspection.opening import open_model
 from explorer.inspection.rows import judge_row
@@ -42,3 +42,29 @@ async def test_a_row_agrees_with_the_opened_model(name: str) -> None:
     assert row.answer.verdict is opened.verdict
     assert row.answer.scenario.quantization == opened.scenario.quantization
     assert row.answer.memory.total == pytest.approx(opened.memory.total, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "method", "published_bytes"),
+    [
+        ("openai/gpt-oss-20b", 20_914_757_184, {"quant_method": "mxfp4"}, 13_761_264_768),
+        # 59.02 GiB as llama.cpp's benches/dgx-spark.md prints it
+        ("openai/gpt-oss-120b", 116_829_156_672, {"quant_method": "mxfp4"}, 63_372_242_288),
+        (
+            "Qwen/Qwen2.5-32B-Instruct-AWQ",
+            32_763_876_352,
+            {"quant_method": "awq", "bits": 4},
+            19_327_352_832,
+        ),
+    ],
+)
+def test_a_packed_row_is_as_large_as_its_packing_says(
+    name: str, parameters: int, method: dict[str, object], published_bytes: int
+) -> None:
+    """A listing carries the type and the packing alone; the sizes of published files are the measure."""
+    config = {"model_type": "unheard_of", "quantization_config": method}
+    row = judge_row(Listing(name, parameters=parameters, config=config), MACHINE, Scenario())
+    assert row.estimated
+    assert [option.total_bytes for option in row.options] == [
+        pytest.approx(published_bytes, rel=0.07)
+    ]
