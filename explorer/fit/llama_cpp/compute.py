@@ -1,23 +1,35 @@
 """Compute buffers of llama.cpp: what its allocator needs for the graph of one micro-batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
-from explorer.fit.llama_cpp.allocator import CPU_ALIGNMENT, CUDA_ALIGNMENT, Graph
-from explorer.fit.llama_cpp.blocks import Inputs, Shape, feed_forward, mix
+from explorer.fit.llama_cpp.allocator import HOST, Graph
+from explorer.fit.llama_cpp.blocks import Block, Inputs, Shape, feed_forward, mix
 from explorer.fit.llama_cpp.cache import cells
-from explorer.fit.llama_cpp.settings import BLOCK_BYTES, Settings
+from explorer.fit.llama_cpp.scheduler import replay
+from explorer.fit.llama_cpp.settings import Settings
 
-COPIES = 4
-"""Batches in flight over several devices (``GGML_SCHED_MAX_COPIES``)."""
 DEEPSTACK = 3
 """Further streams of a picture that Qwen3-VL adds to its first blocks, which come with the embeddings."""
 _DEEPSTACKED = frozenset({
     "qwen3vl", "qwen3vlmoe", "qwen3_vl", "qwen3_vl_text", "qwen3_vl_moe", "qwen3_vl_moe_text",
 })  # fmt: skip
-_SETTLED = 2
-"""So many blocks of a kind, and the holes they leave no longer change."""
+_SETTLED = 3
+"""So many blocks of a kind at one place, and the holes they leave no longer change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a block is."""
+
+    place: int
+    """Where its nodes are computed."""
+    hosted: bool = False
+    """Its weights and caches are on the host, though its nodes are not."""
+    lent: tuple[tuple[str, int], ...] = ()
+    """Roles and bytes of the weights that are copied over from the host when they are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,76 +42,64 @@ class Compute:
     """Pinned host memory beside an accelerator: inputs, masks and the embedding rows."""
     alone: int
     """Of a processor without accelerator."""
-    inputs: int
-    """Of these, masks, positions and indices."""
-    stream: int
-    """The residual stream of a micro-batch."""
-    blocks: int
-    """On an accelerator whose inputs are kept beside the graph, which then cannot reuse their memory."""
-
-    def pipelined(self, *, first: bool) -> int:
-        """On one of several devices that hold all blocks, which work on four batches at a time.
-
-        Each then keeps four copies of what it is given, which are never overwritten
-        (``ggml-backend.cpp``, n_copies): inputs and the stream, and after the first device the stream
-        within a block as well.
-        """
-        return self.blocks + COPIES * (self.inputs + (1 if first else 2) * self.stream)
-
-    def towards(self, other: "Compute", share: float) -> "Compute":
-        """So much of the way from this one to another."""
-        return Compute(
-            device=round(self.device + (other.device - self.device) * share),
-            host=round(self.host + (other.host - self.host) * share),
-            alone=round(self.alone + (other.alone - self.alone) * share),
-            inputs=round(self.inputs + (other.inputs - self.inputs) * share),
-            stream=self.stream,
-            blocks=round(self.blocks + (other.blocks - self.blocks) * share),
-        )
-
-    @property
-    def pipelined_host(self) -> int:
-        """Of the host beside them."""
-        return self.host + (COPIES - 1) * self.inputs
 
 
 def compute(architecture: Architecture, settings: Settings, *, windowed: bool = True) -> Compute:
-    """What a micro-batch needs beside weights and caches.
+    """What a micro-batch needs beside weights and caches, on one device or on the host alone."""
+    count = len(architecture.layers)
+    host, device = buffers(architecture, settings, (Spot(0),) * count, windowed=windowed)
+    (alone,) = buffers(architecture, settings, (Spot(HOST),) * count, windowed=windowed)
+    return Compute(device=device, host=host, alone=alone)
+
+
+def buffers(
+    architecture: Architecture, settings: Settings, spots: Sequence[Spot], *, windowed: bool = True,
+) -> tuple[int, ...]:  # fmt: skip
+    """Bytes of the host's compute buffer and of each device's, with every block at its spot.
 
     The graph is laid out for contexts that are powers of two; between two of them the buffers grow in
     proportion, since masks and scores do.
     """
-    sample = _sample(architecture)
+    sample = _sample(architecture.layers, spots)
     vocabulary = 0 if architecture.kind == "encoder" else architecture.vocabulary
     low = 1 << (settings.n_ctx.bit_length() - 1)
+    contexts = (low,) if low == settings.n_ctx else (low, 2 * low)
     found = [
-        _compute(
+        _buffers(
             sample, architecture.hidden, vocabulary, architecture.model_type,
             replace(settings, n_ctx=context), windowed,
         )
-        for context in ((low,) if low == settings.n_ctx else (low, 2 * low))
+        for context in contexts
     ]  # fmt: skip
-    return found[0] if len(found) == 1 else found[0].towards(found[1], settings.n_ctx / low - 1)
+    if len(found) == 1:
+        return found[0]
+    share = settings.n_ctx / low - 1
+    return tuple([round(less + (more - less) * share) for less, more in zip(*found, strict=True)])
 
 
-def _sample(architecture: Architecture) -> tuple[Layer, ...]:
+def _sample(layers: Sequence[Layer], spots: Sequence[Spot]) -> tuple[tuple[Layer, Spot], ...]:
     """Enough of the layers, in order, to meet every peak: the whole stack repeats them."""
-    seen: dict[int, int] = {}
+    seen: dict[tuple[int, int], int] = {}
     kept = []
-    for layer in architecture.layers:
-        count = seen.get(id(layer), 0)
-        seen[id(layer)] = count + 1
-        if count < _SETTLED:
-            kept.append(layer)
-    return (*kept, architecture.layers[-1])
+    last = len(layers) - 1
+    for index, (layer, spot) in enumerate(zip(layers, spots, strict=True)):
+        key = (id(layer), id(spot))
+        count = seen.get(key, 0)
+        seen[key] = count + 1
+        if count < _SETTLED or index == last:
+            kept.append((layer, spot))
+    if len(kept) < len(layers) and seen[id(layers[-1]), id(spots[-1])] == _SETTLED:
+        kept.append(kept[-1])
+    return tuple(kept)
 
 
-@lru_cache(maxsize=1024)
-def _compute(
-    layers: tuple[Layer, ...], hidden: int, vocabulary: int, model_type: str, settings: Settings,
-    windowed: bool,
-) -> Compute:  # fmt: skip
-    spans = tuple([_span(layer, settings, windowed=windowed) for layer in layers])
+@lru_cache(maxsize=2048)
+def _buffers(
+    sample: tuple[tuple[Layer, Spot], ...], hidden: int, vocabulary: int, model_type: str,
+    settings: Settings, windowed: bool,
+) -> tuple[int, ...]:  # fmt: skip
+    layers = [layer for layer, _ in sample]
+    places = {spot.place for _, spot in sample}
     row = 4 * settings.n_ubatch
     shape = Shape(
         row=row,
@@ -108,24 +108,17 @@ def _compute(
         flash_attention=settings.flash_attention,
         sequences=settings.sequences,
         streams=1 if settings.unified else settings.sequences,
-        quantized_keys=BLOCK_BYTES[settings.type_k][0] > 1,
-        quantized_values=BLOCK_BYTES[settings.type_v][0] > 1,
+        cuda=places != {HOST},
+        type_k=settings.type_k,
+        type_v=settings.type_v,
     )
+    spans = [_span(layer, settings, windowed=windowed) for layer in layers]
     outputs = min(settings.n_outputs, settings.n_ubatch)
-    ends = (outputs * 4 * hidden, outputs * 4 * vocabulary)
-    sizes = _input_sizes(layers, spans, settings)
-    cuda = replace(shape, cuda=True)
-    device = _graph(cuda, layers, spans, sizes, ends, host=False)
-    blocks = _graph(cuda, layers, spans, sizes.beside(), ends, host=False, stream=0)
-    alone = _graph(shape, layers, spans, sizes, ends, host=True)
-    return Compute(
-        device=device.peak(CUDA_ALIGNMENT),
-        host=sizes.total + 2 * shape.hidden,
-        alone=alone.peak(CPU_ALIGNMENT),
-        inputs=sizes.total,
-        stream=shape.hidden,
-        blocks=blocks.peak(CUDA_ALIGNMENT),
-    )
+    stack = _Stack(shape, sample, spans, _input_sizes(layers, spans, settings))
+    graph = stack.graph(outputs * 4 * hidden, outputs * 4 * vocabulary)
+    pipelined = len(places) > 1 and not any(spot.hosted or spot.lent for _, spot in sample)
+    found = replay(graph, pipelined=pipelined)
+    return (found.peak(HOST), *(found.peak(place) for place in sorted(places - {HOST})))
 
 
 def _span(layer: Layer, settings: Settings, *, windowed: bool) -> int:
@@ -146,18 +139,8 @@ class _InputSizes:
     value element."""
     position: int
 
-    @property
-    def total(self) -> int:
-        return sum(self.masks.values()) + self.indices + self.position
 
-    def beside(self) -> "_InputSizes":
-        """Of inputs that are kept beside the graph."""
-        return _InputSizes(dict.fromkeys(self.masks, 0), 0, 0)
-
-
-def _input_sizes(
-    layers: tuple[Layer, ...], spans: tuple[int, ...], settings: Settings
-) -> _InputSizes:
+def _input_sizes(layers: Sequence[Layer], spans: Sequence[int], settings: Settings) -> _InputSizes:
     element = 2 if settings.flash_attention else 4
     masks = {
         layer.window_tokens is not None: span * settings.n_ubatch * element
@@ -172,53 +155,74 @@ def _input_sizes(
     return _InputSizes(masks, indices, 4 * settings.n_ubatch)
 
 
-def _graph(
-    shape: Shape, layers: tuple[Layer, ...], spans: tuple[int, ...], sizes: _InputSizes,
-    ends: tuple[int, int], *, host: bool, stream: int | None = None,
-) -> Graph:  # fmt: skip
-    """The whole graph; ``ends`` are the bytes of the last stream, of rows with an output, and of logits.
+@dataclass(slots=True)
+class _Stack:
+    """The whole graph of a micro-batch."""
 
-    ``stream`` is the size of the stream it is given: 0 where it is kept beside the graph.
-    """
-    graph = Graph()
-    deep = 1 + DEEPSTACK if shape.model_type in _DEEPSTACKED else 1
-    given = graph.new(deep * shape.hidden if stream is None else deep * stream)
-    if host:  # the rows looked up, beside the input for those who bring embeddings of their own
+    shape: Shape
+    sample: tuple[tuple[Layer, Spot], ...]
+    spans: list[int]
+    sizes: _InputSizes
+
+    def graph(self, last: int, logits: int) -> Graph:
+        """``last`` are the bytes of the rows with an output, ``logits`` those of their logits."""
+        graph, shape = Graph(), self.shape
+        deep = 1 + DEEPSTACK if shape.model_type in _DEEPSTACKED else 1
+        graph.given(deep * shape.hidden)  # for those who bring embeddings of their own
+        inputs = Inputs(
+            position=graph.given(self.sizes.position),
+            indices=graph.given(self.sizes.indices),
+            masks={windowed: graph.given(size) for windowed, size in self.sizes.masks.items()},
+        )
+        outputs = graph.given(4)
         given = graph.new(shape.hidden)
         if deep > 1:
             given = graph.new(deep * shape.hidden, given)
-    stream = graph.view(given, shape.hidden) if deep > 1 else given
-    inputs = Inputs(
-        position=graph.new(sizes.position),
-        indices=graph.new(sizes.indices),
-        masks={windowed: graph.new(size) for windowed, size in sizes.masks.items()},
-    )
-    outputs = graph.new(4)
-    for layer, span in zip(layers[:-1], spans[:-1], strict=True):
-        mixed = _mixed(graph, shape, layer, stream, inputs, span)
-        stream = _fed(graph, shape, layer, graph.over(shape.hidden, mixed, stream))
-        if deep > 1:
-            stream = graph.over(shape.hidden, stream, graph.part(given))
-    mixed = _mixed(graph, shape, layers[-1], stream, inputs, spans[-1])
-    last, logits = ends
-    mixed = graph.new(last, mixed, outputs)
-    stream = graph.over(last, mixed, graph.new(last, stream, outputs))
-    few = replace(shape, hidden=last, row=max(shape.row * last // shape.hidden, 4))
-    stream = _fed(graph, few, layers[-1], stream)
-    graph.new(logits, graph.over(last, stream))
-    return graph
+        stream = graph.view(given, shape.hidden) if deep > 1 else given
+        following = [
+            spot.place if layer.recurrent else before.place
+            for (_, before), (layer, spot) in zip(
+                self.sample, (*self.sample[1:], self.sample[-1]), strict=True
+            )
+        ]
+        blocks = [
+            Block(graph, shape, layer, inputs, span, dict(spot.lent), spot.hosted, after)
+            for (layer, spot), span, after in zip(self.sample, self.spans, following, strict=True)
+        ]
+        graph.place = self.sample[0][1].place
+        for block, (_, spot) in zip(blocks[:-1], self.sample[:-1], strict=True):
+            mixed = _mixed(block, stream, spot.place)
+            stream = _fed(block, graph.over(shape.hidden, mixed, stream))
+            if deep > 1:
+                stream = graph.over(shape.hidden, stream, graph.part(given))
+        block = blocks[-1]
+        mixed = graph.new(last, _mixed(block, stream, self.sample[-1][1].place), outputs)
+        stream = graph.over(last, mixed, graph.new(last, stream, outputs))
+        block.shape = replace(
+            shape, hidden=last, row=max(shape.row * last // shape.hidden, 4)
+        )  # fmt: skip
+        stream = _fed(block, stream)
+        graph.new(logits, graph.over(last, stream))
+        return graph
 
 
-def _mixed(graph: Graph, shape: Shape, layer: Layer, stream: int, inputs: Inputs, span: int) -> int:
-    """The token mixer's output; the stream itself where a block has none."""
-    if layer.mixer is Mixer.NONE and not layer.heads:
+def _mixed(block: Block, stream: int, place: int) -> int:
+    """The token mixer's output; the stream itself where a block has none.
+
+    The first norm of a device's blocks is computed on the device before, so that both it and the stream
+    are handed on.
+    """
+    if block.layer.mixer is Mixer.NONE and not block.layer.heads:
+        block.graph.place = place
         return stream
-    return mix(graph, shape, layer, graph.new(shape.hidden, stream), inputs, span)
+    normed = block.normed(stream)
+    block.graph.place = place
+    return mix(block, normed)
 
 
-def _fed(graph: Graph, shape: Shape, layer: Layer, stream: int) -> int:
+def _fed(block: Block, stream: int) -> int:
     """The stream after the feed-forward part, if there is one."""
-    if not layer.experts and not layer.feed_forward:
+    if not block.layer.experts and not block.layer.feed_forward:
         return stream
-    fed = feed_forward(graph, shape, layer, graph.new(shape.hidden, stream))
-    return graph.over(shape.hidden, fed, stream)
+    fed = feed_forward(block, block.normed(stream))
+    return block.graph.over(block.shape.hidden, fed, stream)
