@@ -25,6 +25,22 @@ QUERY_KEY_VALUE_FUSED = frozenset({
     "phi2", "phi3", "qwen", "starcoder",
 })  # fmt: skip
 """One matrix for queries, keys and values."""
+UNROTATED = frozenset({
+    "bloom", "gpt2", "gpt_bigcode", "jais", "mpt", "refact", "starcoder",
+})  # fmt: skip
+"""Keys know nothing of positions."""
+PARALLEL = {
+    "command-r": "late", "cohere": "late", "cohere2": "late", "falcon": "late", "gptneox": "apart",
+    "gpt_neox": "apart", "phi2": "early", "phi": "early", "plamo": "early",
+}  # fmt: skip
+"""Attention and feed-forward part of a block both work on its normalised stream; the projection of attention
+comes before the feed-forward part or after it, which has a norm of its own where they are ``apart``."""
+LAYER_NORMED = frozenset({
+    "bloom", "codegen", "codeshell", "cohere", "cohere2", "command-r", "dbrx", "falcon", "gpt2",
+    "gpt_bigcode", "gpt_neox", "gptj", "gptneox", "jais", "mpt", "nemotron", "olmo", "opt", "orion", "phi",
+    "phi2", "phimoe", "rwkv6", "rwkv7", "stablelm", "starcoder", "starcoder2",
+})  # fmt: skip
+"""Normalised by mean and variance, which is not done in place as by the root of squares."""
 GATED_ATTENTION = frozenset({
     "qwen3next", "qwen35", "qwen35moe", "qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe",
     "qwen3_5_moe_text",
@@ -123,7 +139,10 @@ class Block:
 
 
 def mix(block: Block, normed: int) -> int:
-    """The token mixer of a block, from the normalised stream to its output projection."""
+    """The token mixer of a block, from the normalised stream to its output projection.
+
+    Blocks whose halves stand side by side project later (``project``).
+    """
     mixer = block.layer.mixer
     if mixer is Mixer.MLA:
         return _latent(block, normed)
@@ -148,9 +167,15 @@ def _attention(block: Block, normed: int) -> int:
     keys, values = (layer.kv_heads * width * row for width in (layer.head_dim_k, layer.head_dim_v))
     if shape.model_type in QUERY_KEY_VALUE_FUSED:
         fused = block.times("attn_qkv", size + keys + values, normed)
-        query, value = graph.part(fused), graph.part(fused, values)
-        query = graph.new(size, query, inputs.position)
-        key = graph.new(keys, graph.part(fused), inputs.position)
+        query, value = graph.part(fused, size), graph.part(fused, values)
+        key = graph.part(fused, keys)
+        if shape.model_type not in UNROTATED:
+            query = graph.new(size, query, inputs.position)
+            key = graph.new(keys, key, inputs.position)
+        if shape.quantized_keys:
+            query, key = _rotated(graph, query, size), _rotated(graph, key, keys)
+        if shape.quantized_values:
+            value = _rotated(graph, value, values)
     else:
         query = graph.new(size, graph.view(query), inputs.position)
         if shape.quantized_keys:
@@ -161,7 +186,7 @@ def _attention(block: Block, normed: int) -> int:
         key = graph.new(keys, graph.view(block.times("attn_k", keys, normed)), inputs.position)
         if shape.quantized_keys:
             key = _rotated(graph, key, keys)
-    block.keep(graph.view(key), inputs.indices)
+    block.keep(graph.view(key) if graph.sizes[key] else key, inputs.indices)
     block.keep(graph.view(value) if graph.sizes[value] else value, inputs.indices)
     mixed = _attend(block, query)
     if shape.quantized_values:
@@ -169,7 +194,12 @@ def _attention(block: Block, normed: int) -> int:
     if gated:
         gate = graph.new(size, graph.part(whole))
         mixed = graph.over(size, mixed, gate)
-    return block.times("attn_output", shape.hidden, mixed)
+    return mixed if shape.model_type in PARALLEL else project(block, mixed)
+
+
+def project(block: Block, mixed: int) -> int:
+    """The output projection of attention."""
+    return block.times("attn_output", block.shape.hidden, mixed)
 
 
 def _rotated(graph: Graph, tensor: int, size: int) -> int:

@@ -6,7 +6,16 @@ from functools import lru_cache
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.llama_cpp.allocator import HOST, Graph
-from explorer.fit.llama_cpp.blocks import Block, Inputs, Shape, feed_forward, mix
+from explorer.fit.llama_cpp.blocks import (
+    LAYER_NORMED,
+    PARALLEL,
+    Block,
+    Inputs,
+    Shape,
+    feed_forward,
+    mix,
+    project,
+)
 from explorer.fit.llama_cpp.cache import cells
 from explorer.fit.llama_cpp.scheduler import replay
 from explorer.fit.llama_cpp.settings import Settings
@@ -190,20 +199,73 @@ class _Stack:
             for (layer, spot), span, after in zip(self.sample, self.spans, following, strict=True)
         ]
         graph.place = self.sample[0][1].place
+        side = PARALLEL.get(shape.model_type)
         for block, (_, spot) in zip(blocks[:-1], self.sample[:-1], strict=True):
-            mixed = _mixed(block, stream, spot.place)
-            stream = _fed(block, graph.over(shape.hidden, mixed, stream))
+            stream = _side(block, stream, spot.place) if side else _whole(block, stream, spot.place)
             if deep > 1:
                 stream = graph.over(shape.hidden, stream, graph.part(given))
-        block = blocks[-1]
-        mixed = graph.new(last, _mixed(block, stream, self.sample[-1][1].place), outputs)
-        stream = graph.over(last, mixed, graph.new(last, stream, outputs))
-        block.shape = replace(
-            shape, hidden=last, row=max(shape.row * last // shape.hidden, 4)
-        )  # fmt: skip
-        stream = _fed(block, stream)
-        graph.new(logits, graph.over(last, stream))
+        block, place = blocks[-1], self.sample[-1][1].place
+        rows = _Rows(last, outputs)
+        stream = _side(block, stream, place, rows) if side else _whole(block, stream, place, rows)
+        ending = graph.new if shape.model_type in LAYER_NORMED else graph.over
+        graph.new(logits, ending(last, stream))
         return graph
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows with an output, which alone the last block's feed-forward part works on."""
+
+    size: int
+    """Bytes of their stream."""
+    chosen: int
+
+    def of(self, block: Block, tensor: int) -> int:
+        """These rows of a tensor."""
+        return block.graph.new(self.size, tensor, self.chosen)
+
+    def narrow(self, block: Block) -> None:
+        """What follows works on these rows."""
+        shape = block.shape
+        row = max(shape.row * self.size // shape.hidden, 4)
+        block.shape = replace(shape, hidden=self.size, row=row)
+
+
+def _whole(block: Block, stream: int, place: int, rows: _Rows | None = None) -> int:
+    """The stream after a block, whose feed-forward part follows its token mixer."""
+    mixed = _mixed(block, stream, place)
+    if rows:
+        mixed, stream = rows.of(block, mixed), rows.of(block, stream)
+        rows.narrow(block)
+    return _fed(block, block.graph.over(block.shape.hidden, mixed, stream))
+
+
+def _side(block: Block, stream: int, place: int, rows: _Rows | None = None) -> int:
+    """The stream after a block with both parts side by side."""
+    graph, order = block.graph, PARALLEL[block.shape.model_type]
+    normed = block.normed(stream)
+    graph.place = place
+    mixed = mix(block, normed)
+    whole, late = block.shape, order != "early"
+    if not late:
+        mixed = project(block, mixed)
+        mixed = rows.of(block, mixed) if rows else mixed
+    if order == "apart":
+        normed = stream
+    if rows:
+        normed = rows.of(block, normed)
+        rows.narrow(block)
+    fed = feed_forward(block, block.normed(normed) if order == "apart" else normed)
+    size = block.shape.hidden
+    if not late:
+        fed = graph.over(size, mixed, fed)
+    stream = rows.of(block, stream) if rows else stream
+    fed = graph.over(size, fed, stream)
+    if not late:
+        return fed
+    block.shape = whole
+    mixed = project(block, mixed)
+    return graph.over(size, fed, rows.of(block, mixed) if rows else mixed)
 
 
 def _mixed(block: Block, stream: int, place: int) -> int:
