@@ -3,28 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.llama_cpp.allocator import HOST, Graph
-from explorer.fit.llama_cpp.blocks import (
-    LAYER_NORMED,
-    PARALLEL,
-    Block,
-    Inputs,
-    Shape,
-    feed_forward,
-    mix,
-    project,
-)
+from explorer.fit.llama_cpp.block import Block, Inputs, Shape
+from explorer.fit.llama_cpp.blocks import feed_forward, mix, project
 from explorer.fit.llama_cpp.cache import cells
 from explorer.fit.llama_cpp.scheduler import replay
 from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.llama_cpp.traits import (
+    DEEPSTACKED,
+    LAYER_NORMED,
+    PARALLEL,
+    STREAM_FIRST,
+    STREAM_FIRST_AFTER,
+    UNNORMED,
+)
 
 DEEPSTACK = 3
-"""Further streams of a picture that Qwen3-VL adds to its first blocks, which come with the embeddings."""
-_DEEPSTACKED = frozenset({
-    "qwen3vl", "qwen3vlmoe", "qwen3_vl", "qwen3_vl_text", "qwen3_vl_moe", "qwen3_vl_moe_text",
-})  # fmt: skip
+"""So many further streams of a picture."""
 _SETTLED = 3
 """So many blocks of a kind at one place, and the holes they leave no longer change."""
 
@@ -176,7 +174,7 @@ class _Stack:
     def graph(self, last: int, logits: int) -> Graph:
         """``last`` are the bytes of the rows with an output, ``logits`` those of their logits."""
         graph, shape = Graph(), self.shape
-        deep = 1 + DEEPSTACK if shape.model_type in _DEEPSTACKED else 1
+        deep = 1 + DEEPSTACK if shape.model_type in DEEPSTACKED else 1
         graph.given(deep * shape.hidden)  # for those who bring embeddings of their own
         inputs = Inputs(
             position=graph.given(self.sizes.position),
@@ -188,25 +186,21 @@ class _Stack:
         if deep > 1:
             given = graph.new(deep * shape.hidden, given)
         stream = graph.view(given, shape.hidden) if deep > 1 else given
-        following = [
-            spot.place if layer.recurrent else before.place
-            for (_, before), (layer, spot) in zip(
-                self.sample, (*self.sample[1:], self.sample[-1]), strict=True
-            )
-        ]
         blocks = [
-            Block(graph, shape, layer, inputs, span, dict(spot.lent), spot.hosted, after)
-            for (layer, spot), span, after in zip(self.sample, self.spans, following, strict=True)
+            Block(graph, shape, layer, inputs, span, dict(spot.lent), spot.hosted, place=spot.place)
+            for (layer, spot), span in zip(self.sample, self.spans, strict=True)
         ]
+        for block, after in pairwise(blocks):
+            block.following = after
         graph.place = self.sample[0][1].place
         side = PARALLEL.get(shape.model_type)
-        for block, (_, spot) in zip(blocks[:-1], self.sample[:-1], strict=True):
-            stream = _side(block, stream, spot.place) if side else _whole(block, stream, spot.place)
+        for block in blocks[:-1]:
+            stream = _side(block, stream) if side else _whole(block, stream)
             if deep > 1:
                 stream = graph.over(shape.hidden, stream, graph.part(given))
-        block, place = blocks[-1], self.sample[-1][1].place
         rows = _Rows(last, outputs)
-        stream = _side(block, stream, place, rows) if side else _whole(block, stream, place, rows)
+        block = blocks[-1]
+        stream = _side(block, stream, rows) if side else _whole(block, stream, rows)
         ending = graph.new if shape.model_type in LAYER_NORMED else graph.over
         graph.new(logits, ending(last, stream))
         return graph
@@ -231,20 +225,23 @@ class _Rows:
         block.shape = replace(shape, hidden=self.size, row=row)
 
 
-def _whole(block: Block, stream: int, place: int, rows: _Rows | None = None) -> int:
+def _whole(block: Block, stream: int, rows: _Rows | None = None) -> int:
     """The stream after a block, whose feed-forward part follows its token mixer."""
-    mixed = _mixed(block, stream, place)
+    mixed = _mixed(block, stream)
     if rows:
         mixed, stream = rows.of(block, mixed), rows.of(block, stream)
         rows.narrow(block)
-    return _fed(block, block.graph.over(block.shape.hidden, mixed, stream))
+    parts = (mixed, stream)
+    if block.shape.model_type in STREAM_FIRST:
+        parts = (stream, mixed)
+    return _fed(block, block.graph.over(block.shape.hidden, *parts))
 
 
-def _side(block: Block, stream: int, place: int, rows: _Rows | None = None) -> int:
+def _side(block: Block, stream: int, rows: _Rows | None = None) -> int:
     """The stream after a block with both parts side by side."""
     graph, order = block.graph, PARALLEL[block.shape.model_type]
     normed = block.normed(stream)
-    graph.place = place
+    graph.place = block.place
     mixed = mix(block, normed)
     whole, late = block.shape, order != "early"
     if not late:
@@ -268,17 +265,20 @@ def _side(block: Block, stream: int, place: int, rows: _Rows | None = None) -> i
     return graph.over(size, fed, rows.of(block, mixed) if rows else mixed)
 
 
-def _mixed(block: Block, stream: int, place: int) -> int:
+def _mixed(block: Block, stream: int) -> int:
     """The token mixer's output; the stream itself where a block has none.
 
     The first norm of a device's blocks is computed on the device before, so that both it and the stream
     are handed on.
     """
+    block.stream = stream
     if block.layer.mixer is Mixer.NONE and not block.layer.heads:
-        block.graph.place = place
+        block.graph.place = block.place
         return stream
-    normed = block.normed(stream)
-    block.graph.place = place
+    if block.layer.recurrent and not block.layer.heads:
+        block.fetched()
+    normed = stream if block.shape.model_type in UNNORMED else block.normed(stream)
+    block.graph.place = block.place
     return mix(block, normed)
 
 
@@ -286,5 +286,7 @@ def _fed(block: Block, stream: int) -> int:
     """The stream after the feed-forward part, if there is one."""
     if not block.layer.experts and not block.layer.feed_forward:
         return stream
-    fed = feed_forward(block, block.normed(stream))
-    return block.graph.over(block.shape.hidden, fed, stream)
+    kind = block.shape.model_type
+    fed = feed_forward(block, stream if kind in UNNORMED else block.normed(stream))
+    parts = (stream, fed) if kind in STREAM_FIRST_AFTER else (fed, stream)
+    return block.graph.over(block.shape.hidden, *parts)
