@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from explorer.fit.architecture import Layer
+from explorer.fit.architecture import Layer, Mixer
 from explorer.fit.llama_cpp.allocator import HOST, Graph
 from explorer.fit.llama_cpp.settings import BLOCK_BYTES
+
+FETCHED_FIRST = (Mixer.MAMBA1, Mixer.MAMBA2, Mixer.SHORT_CONV)
+"""What fetches its state before the stream is normalised, and before the block before it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +78,6 @@ class Block:
     kept: int | None = None
     """The columns that a convolution kept, once they are fetched."""
 
-    @property
-    def after(self) -> int:
-        """Where the next block is, if its state is fetched early: what follows and has no weight is
-        computed there.
-        """
-        if self.following is None or not self.following.layer.recurrent:
-            return self.graph.place
-        return self.following.place
-
     def fetched(self) -> int:
         """The columns that a convolution kept."""
         if self.kept is None:
@@ -92,11 +86,11 @@ class Block:
         return self.kept
 
     def look_ahead(self) -> None:
-        """Fetch what the next block kept."""
-        if self.following is not None and self.following.layer.recurrent:
-            place, self.graph.place = self.graph.place, self.after
-            self.following.fetched()
-            self.graph.place = place
+        """Fetch what the next block kept, where it is: what follows and has no weight is computed there."""
+        following = self.following
+        if following is not None and following.layer.mixer in FETCHED_FIRST:
+            self.graph.place = following.place
+            following.fetched()
 
     def normed(self, stream: int) -> int:
         """The stream, normalised."""

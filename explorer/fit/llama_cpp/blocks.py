@@ -21,6 +21,9 @@ from explorer.fit.llama_cpp.traits import (
     UNROTATED_UNWINDOWED,
 )
 
+ROTATION = 64
+"""Elements a rotation works on at a time (``llama-kv-cache.cpp``)."""
+
 
 def mix(block: Block, normed: int) -> int:
     """The token mixer of a block, from the normalised stream to its output projection.
@@ -51,11 +54,13 @@ def _attention(block: Block, normed: int) -> int:
     block.keep(graph.view(key) if graph.sizes[key] else key, block.inputs.indices)
     block.keep(graph.view(value) if graph.sizes[value] else value, block.inputs.indices)
     mixed = _attend(block, query)
+    place = graph.place
+    if not layer.experts:
+        block.look_ahead()
+    graph.place = place
     if layer.recurrent:  # both side by side
         beside = mamba(block, block.normed(block.stream))
         return graph.over(shape.hidden, project(block, mixed), beside)
-    if shape.quantized_values:
-        mixed = _rotated(graph, mixed, layer.heads * layer.head_dim_v * shape.row)
     if gate is not None:
         mixed = graph.over(size, mixed, graph.new(size, gate))
     return mixed if shape.model_type in PARALLEL else project(block, mixed)
@@ -81,11 +86,11 @@ def _fused(block: Block, normed: int) -> tuple[int, int, int]:
     key = _turned(block, graph.part(fused, keys), keys)
     value = graph.part(fused, values)
     if shape.quantized_keys:
-        query = _rotated(graph, query, size)
+        query = _rotated(graph, query, size, block.layer.head_dim_k)
     if shape.quantized_values:
-        value = _rotated(graph, value, values)
+        value = _rotated(graph, value, values, layer.head_dim_v)
     if shape.quantized_keys:
-        key = _rotated(graph, key, keys)
+        key = _rotated(graph, key, keys, layer.head_dim_k)
     return query, key, value
 
 
@@ -100,30 +105,42 @@ def _query(block: Block, normed: int) -> tuple[int, int | None]:
     else:
         query = block.times("attn_q", size, normed)
     query = _turned(block, graph.view(query), size)
-    return (_rotated(graph, query, size) if shape.quantized_keys else query), gate
+    return (
+        _rotated(graph, query, size, block.layer.head_dim_k) if shape.quantized_keys else query
+    ), gate
 
 
 def _key(block: Block, normed: int) -> int:
     graph = block.graph
     size = block.layer.kv_heads * block.layer.head_dim_k * block.shape.row
     key = _turned(block, graph.view(block.times("attn_k", size, normed)), size)
-    return _rotated(graph, key, size) if block.shape.quantized_keys else key
+    return _rotated(graph, key, size, block.layer.head_dim_k) if block.shape.quantized_keys else key
 
 
 def _value(block: Block, normed: int) -> int:
     graph = block.graph
     size = block.layer.kv_heads * block.layer.head_dim_v * block.shape.row
     value = graph.view(block.times("attn_v", size, normed))
-    return _rotated(graph, value, size) if block.shape.quantized_values else value
+    return (
+        _rotated(graph, value, size, block.layer.head_dim_v)
+        if block.shape.quantized_values
+        else value
+    )
 
 
 def project(block: Block, mixed: int) -> int:
-    """The output projection of attention."""
+    """The output projection of attention, once what it gives is turned back."""
+    shape, layer = block.shape, block.layer
+    if shape.quantized_values and layer.mixer is not Mixer.MLA:
+        size = layer.heads * layer.head_dim_v * shape.row
+        mixed = _rotated(block.graph, mixed, size, layer.head_dim_v)
     return block.times("attn_output", block.shape.hidden, mixed)
 
 
-def _rotated(graph: Graph, tensor: int, size: int) -> int:
-    """A Hadamard rotation, which spreads outliers before a cache is quantized."""
+def _rotated(graph: Graph, tensor: int, size: int, width: int) -> int:
+    """A Hadamard rotation, which spreads outliers before a cache is quantized, of heads it can divide."""
+    if width % ROTATION:
+        return tensor
     return graph.view(graph.new(size, graph.view(tensor)))
 
 
@@ -179,6 +196,10 @@ def feed_forward(block: Block, normed: int) -> int:
     if not layer.experts:
         return _dense(block, layer.feed_forward, normed)
     output = _experts(block, normed)
+    if layer.shared_feed_forward:
+        place = block.graph.place
+        block.look_ahead()
+        block.graph.place = place
     for width in (layer.shared_feed_forward, layer.feed_forward):
         if width:
             output = block.graph.over(

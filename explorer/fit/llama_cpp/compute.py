@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.llama_cpp.allocator import HOST, Graph
-from explorer.fit.llama_cpp.block import Block, Inputs, Shape
+from explorer.fit.llama_cpp.block import FETCHED_FIRST, Block, Inputs, Shape
 from explorer.fit.llama_cpp.blocks import feed_forward, mix, project
 from explorer.fit.llama_cpp.cache import cells
 from explorer.fit.llama_cpp.scheduler import replay
@@ -16,6 +16,7 @@ from explorer.fit.llama_cpp.traits import (
     DEEPSTACKED,
     LAYER_NORMED,
     PARALLEL,
+    ROWS_LAST,
     STREAM_FIRST,
     STREAM_FIRST_AFTER,
     UNNORMED,
@@ -198,11 +199,12 @@ class _Stack:
             stream = _side(block, stream) if side else _whole(block, stream)
             if deep > 1:
                 stream = graph.over(shape.hidden, stream, graph.part(given))
-        rows = _Rows(last, outputs)
-        block = blocks[-1]
+        block, kind = blocks[-1], shape.model_type
+        rows = None if kind in ROWS_LAST else _Rows(last, outputs)
         stream = _side(block, stream, rows) if side else _whole(block, stream, rows)
-        ending = graph.new if shape.model_type in LAYER_NORMED else graph.over
-        graph.new(logits, ending(last, stream))
+        ending = graph.new if kind in LAYER_NORMED else graph.over
+        stream = ending(last if rows else shape.hidden, stream)
+        graph.new(logits, stream if rows else graph.new(last, stream, outputs))
         return graph
 
 
@@ -275,7 +277,7 @@ def _mixed(block: Block, stream: int) -> int:
     if block.layer.mixer is Mixer.NONE and not block.layer.heads:
         block.graph.place = block.place
         return stream
-    if block.layer.recurrent and not block.layer.heads:
+    if block.layer.mixer in FETCHED_FIRST:
         block.fetched()
     normed = stream if block.shape.model_type in UNNORMED else block.normed(stream)
     block.graph.place = block.place
@@ -289,4 +291,6 @@ def _fed(block: Block, stream: int) -> int:
     kind = block.shape.model_type
     fed = feed_forward(block, stream if kind in UNNORMED else block.normed(stream))
     parts = (stream, fed) if kind in STREAM_FIRST_AFTER else (fed, stream)
+    if block.layer.experts and not block.layer.shared_feed_forward:
+        block.look_ahead()
     return block.graph.over(block.shape.hidden, *parts)

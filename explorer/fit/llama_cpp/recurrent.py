@@ -48,8 +48,9 @@ def mamba(block: Block, normed: int) -> int:
     scanned = graph.new(inner + state, *block.cached(state), graph.part(convolved), step)
     block.keep(graph.part(scanned, state))
     output = graph.view(scanned, inner)
-    block.look_ahead()
-    place, graph.place = graph.place, block.after
+    place = graph.place
+    if not layer.experts:
+        block.look_ahead()
     gate = graph.new(inner, graph.part(projected, graph.sizes[projected]))
     graph.place = place
     skipped = graph.new(inner, graph.part(convolved))
@@ -57,7 +58,8 @@ def mamba(block: Block, normed: int) -> int:
     output = graph.new(inner, gate, output)
     if shape.model_type in NORMED_SCAN:
         output = graph.new(inner, graph.view(output))
-    return graph.view(block.times("ssm_out", shape.hidden, graph.view(output)))
+    output = block.times("ssm_out", shape.hidden, graph.view(output))
+    return graph.view(output) if first else output
 
 
 def _delta(block: Block, normed: int) -> int:

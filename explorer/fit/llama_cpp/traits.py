@@ -60,3 +60,8 @@ DEEPSTACKED = frozenset({
     "qwen3vl", "qwen3vlmoe", "qwen3_vl", "qwen3_vl_text", "qwen3_vl_moe", "qwen3_vl_moe_text",
 })  # fmt: skip
 """Further streams of a picture are added to the first blocks; they come with the embeddings."""
+ROWS_LAST = frozenset({
+    "gemma4", "gemma4_text", "qwen35", "qwen35moe", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text",
+    "qwen3_5_text", "qwen3_next", "qwen3next",
+})  # fmt: skip
+"""The rows with an output are chosen behind the last norm, since what follows the model wants them all."""
