@@ -100,6 +100,10 @@ class Architecture:
     """The model type is one whose layout was checked; otherwise full attention was assumed."""
     assumptions: tuple[str, ...] = ()
     """What had to be supposed, a sentence each."""
+    per_layer_width: int = 0
+    """Width of the embeddings that each layer of Gemma 3n and 4 has of its own."""
+    picture_streams: int = 0
+    """Further streams of a picture that are added to the first blocks, as Qwen3-VL does."""
     supposed: bool = False
     """The shape follows from a parameter count alone, not from any file: it may hide experts."""
     groups: tuple[tuple[Layer, int], ...] = field(init=False, repr=False, compare=False)

@@ -93,6 +93,8 @@ def from_gguf(metadata: Mapping[str, MetadataValue]) -> Architecture:
         hidden=hidden,
         vocabulary=_vocabulary(metadata, fields),
         context_tokens=fields.integer("context_length", most=MOST_TOKENS) or None,
+        per_layer_width=fields.number("embedding_length_per_layer_input"),
+        picture_streams=fields.number("n_deepstack_layers", most=MOST_LAYERS),
         mtp_layers=mtp,
         encoder_layers=blocks if arch == "t5" else 0,
         kind="encoder-decoder" if arch == "t5" else "encoder" if arch in ENCODERS else "decoder",

@@ -49,6 +49,15 @@ class Inputs:
     """The cells to write to."""
     masks: dict[bool, int]
     """The masks of windowed and of other layers."""
+    per_layer: int = 0
+    """Bytes of one layer's own embeddings."""
+    all_layers: int = 0
+    """Bytes of all layers'."""
+    embedded: int = -1
+    """The embeddings of the tokens, from which the first block makes those of the layers."""
+    looked_up: int = -1
+    made: int = -1
+    """All layers' embeddings, once they are made."""
 
     @property
     def windowed(self) -> bool:
@@ -75,8 +84,15 @@ class Block:
     place: int = HOST
     stream: int = -1
     """What it is given."""
+    full: Shape | None = None
+    """The shape before only the rows with an output were left."""
     kept: int | None = None
     """The columns that a convolution kept, once they are fetched."""
+
+    @property
+    def whole(self) -> Shape:
+        """The shape of all rows, also where few are left."""
+        return self.full or self.shape
 
     def fetched(self) -> int:
         """The columns that a convolution kept."""

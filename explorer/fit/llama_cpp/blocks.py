@@ -45,15 +45,21 @@ def _attention(block: Block, normed: int) -> int:
         query, key, value = _fused(block, normed)
     else:
         query, gate = _query(block, normed)
-        if block.inputs.windowed or not layer.kv_heads or layer.mixer is Mixer.NONE:
+        if layer.mixer is Mixer.SHARED:
+            key = value = -1
+        elif block.inputs.windowed or layer.mixer is Mixer.NONE:
             key = _key(block, normed)
             value = _value(block, normed)
         else:
             value = _value(block, normed)
             key = _key(block, normed)
-    block.keep(graph.view(key) if graph.sizes[key] else key, block.inputs.indices)
-    block.keep(graph.view(value) if graph.sizes[value] else value, block.inputs.indices)
-    mixed = _attend(block, query)
+    own: tuple[int, ...] = ()
+    if layer.mixer is Mixer.NONE:  # nothing is kept, so that keys and values are used as they are
+        own = (graph.view(key), graph.view(value))
+    elif layer.mixer is not Mixer.SHARED:
+        block.keep(graph.view(key) if graph.sizes[key] else key, block.inputs.indices)
+        block.keep(graph.view(value) if graph.sizes[value] else value, block.inputs.indices)
+    mixed = _attend(block, query, own)
     place = graph.place
     if not layer.experts:
         block.look_ahead()
@@ -144,20 +150,27 @@ def _rotated(graph: Graph, tensor: int, size: int, width: int) -> int:
     return graph.view(graph.new(size, graph.view(tensor)))
 
 
-def _attend(block: Block, query: int) -> int:
+def _attend(block: Block, query: int, own: tuple[int, ...] = ()) -> int:
+    """Scores and their weighted values, over a cache or over keys and values of the block's ``own``."""
     graph, shape, layer = block.graph, block.shape, block.layer
     row, latent = shape.row, layer.mixer is Mixer.MLA
     width = layer.heads * layer.head_dim_v * row
     mask = block.inputs.masks[layer.window_tokens is not None]
     looked = graph.view(query)
     rows = block.cells * shape.streams
-    key = block.cached(rows * row_bytes(shape.type_k, layer.kv_heads * layer.head_dim_k))
-    value = key if latent else block.cached(
-        rows * row_bytes(shape.type_v, layer.kv_heads * layer.head_dim_v)
-    )  # fmt: skip
+    key, value = own[:1], own[1:]
+    if own and shape.flash_attention:
+        heads = layer.kv_heads * row // 2  # in f16
+        key = (graph.new(heads * layer.head_dim_k, *key),)
+        value = (graph.new(heads * layer.head_dim_v, *value),)
+    elif not own:
+        key = block.cached(rows * row_bytes(shape.type_k, layer.kv_heads * layer.head_dim_k))
+        value = key if latent else block.cached(
+            rows * row_bytes(shape.type_v, layer.kv_heads * layer.head_dim_v)
+        )  # fmt: skip
     if shape.flash_attention:
         copies = 0
-        if shape.cuda and (shape.quantized_keys or shape.quantized_values):
+        if shape.cuda and not own and (shape.quantized_keys or shape.quantized_values):
             values = 0 if latent else layer.head_dim_v
             copies = 2 * rows * layer.kv_heads * (layer.head_dim_k + values)
         mixed = graph.new(width + copies, looked, *key, *value, mask)
@@ -257,3 +270,20 @@ def _routed(block: Block, normed: int) -> tuple[int, int]:
     if block.shape.cuda:
         graph.use(scores, likely, sorted_, picked, total)
     return chosen, weights
+
+
+def add_own(block: Block, stream: int) -> int:
+    """The stream with what a layer's own embeddings make of it (Gemma 4).
+
+    The first block also makes all layers' embeddings, from those looked up and those of the tokens.
+    """
+    graph, shape, inputs = block.graph, block.shape, block.inputs
+    row = inputs.per_layer * shape.hidden // block.whole.hidden
+    gate = block.times("inp_gate", row, stream)
+    if inputs.made < 0:
+        size = inputs.all_layers
+        wide = graph.new(size, inputs.embedded)
+        wide = graph.over(size, graph.new(size, graph.view(wide)), inputs.looked_up)
+        inputs.made = graph.new(size, graph.view(wide))
+    gate = graph.over(row, gate, graph.part(inputs.made, inputs.per_layer))
+    return graph.over(shape.hidden, stream, block.times("proj", shape.hidden, gate))

@@ -40,7 +40,7 @@ def as_run(architecture: Architecture) -> Architecture:
     if kind in EXPANDED:
         return _replaced(architecture, _expanded)
     if kind in CACHELESS:
-        return replace(_replaced(architecture, _cacheless), kind="encoder")
+        return _replaced(architecture, _cacheless)
     return architecture
 
 

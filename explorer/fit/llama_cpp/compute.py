@@ -8,22 +8,21 @@ from itertools import pairwise
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.llama_cpp.allocator import HOST, Graph
 from explorer.fit.llama_cpp.block import FETCHED_FIRST, Block, Inputs, Shape
-from explorer.fit.llama_cpp.blocks import feed_forward, mix, project
+from explorer.fit.llama_cpp.blocks import add_own, feed_forward, mix, project
 from explorer.fit.llama_cpp.cache import cells
 from explorer.fit.llama_cpp.scheduler import replay
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.llama_cpp.traits import (
-    DEEPSTACKED,
     LAYER_NORMED,
     PARALLEL,
+    POSITION_TABLE,
+    POST_NORMED,
     ROWS_LAST,
     STREAM_FIRST,
     STREAM_FIRST_AFTER,
     UNNORMED,
 )
 
-DEEPSTACK = 3
-"""So many further streams of a picture."""
 _SETTLED = 3
 """So many blocks of a kind at one place, and the holes they leave no longer change."""
 
@@ -69,12 +68,11 @@ def buffers(
     proportion, since masks and scores do.
     """
     sample = _sample(architecture.layers, spots)
-    vocabulary = 0 if architecture.kind == "encoder" else architecture.vocabulary
     low = 1 << (settings.n_ctx.bit_length() - 1)
     contexts = (low,) if low == settings.n_ctx else (low, 2 * low)
     found = [
         _buffers(
-            sample, architecture.hidden, vocabulary, architecture.model_type,
+            sample, _Ends.of(architecture), architecture.model_type,
             replace(settings, n_ctx=context), windowed,
         )
         for context in contexts
@@ -103,15 +101,15 @@ def _sample(layers: Sequence[Layer], spots: Sequence[Spot]) -> tuple[tuple[Layer
 
 @lru_cache(maxsize=2048)
 def _buffers(
-    sample: tuple[tuple[Layer, Spot], ...], hidden: int, vocabulary: int, model_type: str,
-    settings: Settings, windowed: bool,
+    sample: tuple[tuple[Layer, Spot], ...], ends: "_Ends", model_type: str, settings: Settings,
+    windowed: bool,
 ) -> tuple[int, ...]:  # fmt: skip
     layers = [layer for layer, _ in sample]
     places = {spot.place for _, spot in sample}
     row = 4 * settings.n_ubatch
     shape = Shape(
         row=row,
-        hidden=hidden * row,
+        hidden=ends.hidden * row,
         model_type=model_type,
         flash_attention=settings.flash_attention,
         sequences=settings.sequences,
@@ -122,11 +120,34 @@ def _buffers(
     )
     spans = [_span(layer, settings, windowed=windowed) for layer in layers]
     outputs = min(settings.n_outputs, settings.n_ubatch)
-    stack = _Stack(shape, sample, spans, _input_sizes(layers, spans, settings))
-    graph = stack.graph(outputs * 4 * hidden, outputs * 4 * vocabulary)
+    stack = _Stack(shape, sample, spans, _input_sizes(layers, spans, settings), ends)
+    graph = stack.graph(outputs)
     pipelined = len(places) > 1 and not any(spot.hosted or spot.lent for _, spot in sample)
     found = replay(graph, pipelined=pipelined)
     return (found.peak(HOST), *(found.peak(place) for place in sorted(places - {HOST})))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What a graph begins and ends with."""
+
+    hidden: int
+    vocabulary: int
+    """0 without logits."""
+    per_layer: int
+    """Elements a token of the embeddings that a layer has of its own."""
+    all_layers: int
+    pictures: int
+
+    @classmethod
+    def of(cls, architecture: Architecture) -> "_Ends":
+        """Those of an architecture."""
+        width = architecture.per_layer_width
+        return cls(
+            architecture.hidden,
+            0 if architecture.kind == "encoder" else architecture.vocabulary,
+            width, width * len(architecture.layers), architecture.picture_streams,
+        )  # fmt: skip
 
 
 def _span(layer: Layer, settings: Settings, *, windowed: bool) -> int:
@@ -171,41 +192,72 @@ class _Stack:
     sample: tuple[tuple[Layer, Spot], ...]
     spans: list[int]
     sizes: _InputSizes
+    ends: _Ends
 
-    def graph(self, last: int, logits: int) -> Graph:
-        """``last`` are the bytes of the rows with an output, ``logits`` those of their logits."""
-        graph, shape = Graph(), self.shape
-        deep = 1 + DEEPSTACK if shape.model_type in DEEPSTACKED else 1
+    def graph(self, outputs: int) -> Graph:
+        """The nodes of a micro-batch with so many rows of logits."""
+        graph, shape, ends = Graph(), self.shape, self.ends
+        deep = 1 + ends.pictures
         graph.given(deep * shape.hidden)  # for those who bring embeddings of their own
         inputs = Inputs(
             position=graph.given(self.sizes.position),
             indices=graph.given(self.sizes.indices),
             masks={windowed: graph.given(size) for windowed, size in self.sizes.masks.items()},
+            per_layer=ends.per_layer * shape.row,
+            all_layers=ends.all_layers * shape.row,
         )
-        outputs = graph.given(4)
-        given = graph.new(shape.hidden)
-        if deep > 1:
-            given = graph.new(deep * shape.hidden, given)
-        stream = graph.view(given, shape.hidden) if deep > 1 else given
+        chosen = graph.given(4)
+        stream, pictures = self._begun(graph, inputs)
         blocks = [
             Block(graph, shape, layer, inputs, span, dict(spot.lent), spot.hosted, place=spot.place)
             for (layer, spot), span in zip(self.sample, self.spans, strict=True)
         ]
         for block, after in pairwise(blocks):
             block.following = after
-        graph.place = self.sample[0][1].place
-        side = PARALLEL.get(shape.model_type)
-        for block in blocks[:-1]:
-            stream = _side(block, stream) if side else _whole(block, stream)
-            if deep > 1:
-                stream = graph.over(shape.hidden, stream, graph.part(given))
-        block, kind = blocks[-1], shape.model_type
-        rows = None if kind in ROWS_LAST else _Rows(last, outputs)
-        stream = _side(block, stream, rows) if side else _whole(block, stream, rows)
-        ending = graph.new if kind in LAYER_NORMED else graph.over
-        stream = ending(last if rows else shape.hidden, stream)
-        graph.new(logits, stream if rows else graph.new(last, stream, outputs))
+        whole = _side if shape.model_type in PARALLEL else _whole
+        for index, block in enumerate(blocks[:-1]):
+            stream = whole(block, stream)
+            if index < ends.pictures:
+                stream = graph.over(shape.hidden, stream, graph.part(pictures))
+        last = outputs * 4 * ends.hidden
+        rows = None if shape.model_type in ROWS_LAST else _Rows(last, chosen)
+        stream = whole(blocks[-1], stream, rows)
+        self._ended(graph, stream, rows or _Rows(last, chosen), outputs, chosen=rows is not None)
         return graph
+
+    def _begun(self, graph: Graph, inputs: Inputs) -> tuple[int, int]:
+        """The stream of embeddings, and those of pictures beside it."""
+        shape, deep = self.shape, 1 + self.ends.pictures
+        stream = graph.new(shape.hidden)
+        table = graph.new(shape.hidden) if shape.model_type in POSITION_TABLE else None
+        if inputs.all_layers:
+            inputs.looked_up = graph.new(inputs.all_layers)
+        graph.place = self.sample[0][1].place
+        if inputs.all_layers:
+            inputs.looked_up = graph.over(inputs.all_layers, inputs.looked_up)
+            stream = graph.over(shape.hidden, stream)
+            inputs.embedded = stream
+        if table is not None:
+            stream = graph.over(shape.hidden, table, stream)
+        if shape.model_type in POST_NORMED:
+            stream = graph.new(shape.hidden, stream)
+        if deep == 1:
+            return stream, -1
+        pictures = graph.new(deep * shape.hidden, stream)
+        return graph.view(pictures, shape.hidden), pictures
+
+    def _ended(
+        self, graph: Graph, stream: int, rows: "_Rows", outputs: int, *, chosen: bool
+    ) -> None:
+        """The last norm and the logits."""
+        kind, logits = self.shape.model_type, outputs * 4 * self.ends.vocabulary
+        if kind not in POST_NORMED:
+            ending = graph.new if kind in LAYER_NORMED else graph.over
+            stream = ending(rows.size if chosen else self.shape.hidden, stream)
+        if chosen:
+            graph.new(logits, stream)
+        else:  # the stream is an output too, which keeps its memory
+            graph.new(logits, graph.new(rows.size, stream, rows.chosen), stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +274,7 @@ class _Rows:
 
     def narrow(self, block: Block) -> None:
         """What follows works on these rows."""
-        shape = block.shape
+        shape = block.full = block.shape
         row = max(shape.row * self.size // shape.hidden, 4)
         block.shape = replace(shape, hidden=self.size, row=row)
 
@@ -236,7 +288,12 @@ def _whole(block: Block, stream: int, rows: _Rows | None = None) -> int:
     parts = (mixed, stream)
     if block.shape.model_type in STREAM_FIRST:
         parts = (stream, mixed)
-    return _fed(block, block.graph.over(block.shape.hidden, *parts))
+    stream = block.graph.over(block.shape.hidden, *parts)
+    if block.shape.model_type in POST_NORMED:
+        stream = block.graph.new(block.shape.hidden, stream)
+        return block.graph.new(block.shape.hidden, _fed(block, stream))
+    stream = _fed(block, stream)
+    return add_own(block, stream) if block.inputs.per_layer else stream
 
 
 def _side(block: Block, stream: int, rows: _Rows | None = None) -> int:
@@ -279,7 +336,7 @@ def _mixed(block: Block, stream: int) -> int:
         return stream
     if block.layer.mixer in FETCHED_FIRST:
         block.fetched()
-    normed = stream if block.shape.model_type in UNNORMED else block.normed(stream)
+    normed = stream if block.shape.model_type in UNNORMED | POST_NORMED else block.normed(stream)
     block.graph.place = block.place
     return mix(block, normed)
 
@@ -289,7 +346,7 @@ def _fed(block: Block, stream: int) -> int:
     if not block.layer.experts and not block.layer.feed_forward:
         return stream
     kind = block.shape.model_type
-    fed = feed_forward(block, stream if kind in UNNORMED else block.normed(stream))
+    fed = feed_forward(block, stream if kind in UNNORMED | POST_NORMED else block.normed(stream))
     parts = (stream, fed) if kind in STREAM_FIRST_AFTER else (fed, stream)
     if block.layer.experts and not block.layer.shared_feed_forward:
         block.look_ahead()

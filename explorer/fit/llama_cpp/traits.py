@@ -9,15 +9,17 @@ UNGATED = frozenset({
     "phi", "phi2", "plm", "roberta", "starcoder", "starcoder2", "xlm-roberta",
 })  # fmt: skip
 """Feed-forward parts of one matrix up and one down."""
-GATE_AND_UP_FUSED = frozenset({"phi3", "glm4", "chatglm", "glm"})
+GATE_AND_UP_FUSED = frozenset({
+    "chatglm", "glm", "glm4", "modern-bert", "modernbert", "phi3", "plamo3",
+})  # fmt: skip
 """One matrix for gate and up."""
 QUERY_KEY_VALUE_FUSED = frozenset({
     "bloom", "chatglm", "dbrx", "falcon", "gpt2", "gpt_bigcode", "gpt_neox", "gptneox", "jais", "mpt",
-    "openelm", "phi3", "plamo3", "qwen", "starcoder",
+    "modern-bert", "modernbert", "openelm", "phi3", "plamo3", "qwen", "starcoder",
 })  # fmt: skip
 """One matrix for queries, keys and values."""
 UNROTATED = frozenset({
-    "bamba", "bloom", "gpt2", "gpt_bigcode", "granitehybrid",
+    "bamba", "bert", "jina-bert-v2", "roberta", "xlm-roberta", "bloom", "gpt2", "gpt_bigcode", "granitehybrid",
     "granitemoehybrid", "jais", "jamba", "mpt", "nemotron_h", "nemotron_h_moe", "refact", "starcoder",
 })  # fmt: skip
 """Keys know nothing of positions."""
@@ -50,16 +52,29 @@ STREAM_FIRST_AFTER = STREAM_FIRST | {"phi3", "phimoe"}
 """The feed-forward part is."""
 UNROTATED_UNWINDOWED = frozenset({"cohere2", "llama4", "llama4_text", "smallthinker"})
 """Keys know of positions where they have a window alone."""
-POSITION_TABLE = frozenset({"gpt2", "gpt_bigcode", "starcoder", "opt"})
+POSITION_TABLE = frozenset(
+    {
+        "bert",
+        "camembert",
+        "gpt2",
+        "roberta",
+        "xlm-roberta",
+        "xlm_roberta",
+        "gpt_bigcode",
+        "starcoder",
+        "opt",
+    }
+)
 """Positions are looked up and added to the embeddings."""
 NORMED_SCAN = frozenset({
     "bamba", "granitehybrid", "granitemoehybrid", "mamba2", "nemotron_h", "nemotron_h_moe",
 })  # fmt: skip
 """What Mamba 2 gives is normalised before its projection."""
-DEEPSTACKED = frozenset({
-    "qwen3vl", "qwen3vlmoe", "qwen3_vl", "qwen3_vl_text", "qwen3_vl_moe", "qwen3_vl_moe_text",
+POST_NORMED = frozenset({
+    "bert", "bge_m3", "camembert", "jina-bert-v2", "jina-bert-v3", "jina_bert", "nomic-bert",
+    "nomic-bert-moe", "nomic_bert", "roberta", "xlm-roberta", "xlm_roberta",
 })  # fmt: skip
-"""Further streams of a picture are added to the first blocks; they come with the embeddings."""
+"""The stream itself is normalised, after each half of a block."""
 ROWS_LAST = frozenset({
     "gemma4", "gemma4_text", "qwen35", "qwen35moe", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text",
     "qwen3_5_text", "qwen3_next", "qwen3next",
