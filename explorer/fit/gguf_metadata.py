@@ -21,6 +21,7 @@ ENCODERS = frozenset({
 PERIOD = {
     "cohere2": 4, "exaone4": 4, "exaone-moe": 4, "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gpt-oss": 2,
     "llama4": 4, "olmo2": 4, "plamo3": 8, "smallthinker": 4, "afmoe": 4,
+    "gemma-embedding": 6, "modern-bert": 3,
 }  # fmt: skip
 """Every so many layers one attends to everything."""
 LISTED_WINDOWS = frozenset(
@@ -152,7 +153,8 @@ def _attention(
     width = fields.number("attention.key_length", default=even)
     value_width = fields.number("attention.value_length", default=even)
     if arch in ENCODERS:
-        return Layer(Mixer.NONE, *heads, width, value_width)
+        window = fields.number("attention.sliding_window", most=MOST_TOKENS) if slides else None
+        return Layer(Mixer.NONE, *heads, width, value_width, window)
     if "attention.key_length_mla" in fields:
         rank = fields.number("attention.kv_lora_rank", default=value_width)
         return Layer(

@@ -163,7 +163,9 @@ def _attend(block: Block, query: int, own: tuple[int, ...] = ()) -> int:
         heads = layer.kv_heads * row // 2  # in f16
         key = (graph.new(heads * layer.head_dim_k, *key),)
         value = (graph.new(heads * layer.head_dim_v, *value),)
-    elif not own:
+    elif own:  # the scores take values transposed
+        value = (graph.new(layer.kv_heads * layer.head_dim_v * row, *value),)
+    else:
         key = block.cached(rows * row_bytes(shape.type_k, layer.kv_heads * layer.head_dim_k))
         value = key if latent else block.cached(
             rows * row_bytes(shape.type_v, layer.kv_heads * layer.head_dim_v)

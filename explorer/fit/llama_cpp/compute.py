@@ -176,11 +176,14 @@ def _input_sizes(layers: Sequence[Layer], spans: Sequence[int], settings: Settin
         for layer, span in zip(layers, spans, strict=True)
         if layer.kv_heads
     }
+    owners = [layer for layer in layers if layer.mixer is not Mixer.NONE]
     values = 1
     if not settings.flash_attention:
-        owners = (layer for layer in layers if layer.mixer is not Mixer.MLA)
-        values = max((layer.kv_heads * layer.head_dim_v for layer in owners), default=0)
-    indices = len(masks) * 8 * settings.n_ubatch * (1 + values)
+        widths = [
+            layer.kv_heads * layer.head_dim_v for layer in owners if layer.mixer is not Mixer.MLA
+        ]
+        values = max(widths, default=0)
+    indices = len(masks) * 8 * settings.n_ubatch * (1 + values) if owners else 0
     return _InputSizes(masks, indices, 4 * settings.n_ubatch)
 
 
