@@ -87,10 +87,11 @@ def _fused(block: Block, normed: int) -> tuple[int, int, int]:
     keys, values = (
         layer.kv_heads * width * shape.row for width in (layer.head_dim_k, layer.head_dim_v)
     )
-    fused = block.times("attn_qkv", size + keys + values, normed)
-    query = _turned(block, graph.part(fused, size), size)
-    key = _turned(block, graph.part(fused, keys), keys)
-    value = graph.part(fused, values)
+    whole = size + keys + values  # a copy of a part spans nearly all of it
+    fused = block.times("attn_qkv", whole, normed)
+    query = _turned(block, graph.part(fused, whole), size)
+    key = _turned(block, graph.part(fused, whole), keys)
+    value = graph.part(fused, whole)
     if shape.quantized_keys:
         query = _rotated(graph, query, size, block.layer.head_dim_k)
     if shape.quantized_values:

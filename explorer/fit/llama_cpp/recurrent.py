@@ -4,6 +4,7 @@ Source: ``models/mamba-base.cpp``, ``delta-net-base.cpp`` and ``lfm2.cpp`` of ll
 """
 
 from explorer.fit.architecture import Mixer
+from explorer.fit.llama_cpp.allocator import HOST
 from explorer.fit.llama_cpp.block import Block
 from explorer.fit.llama_cpp.traits import NORMED_SCAN
 
@@ -24,7 +25,7 @@ def _columns(block: Block, mixed: int) -> tuple[int, int]:
     state = 4 * block.shape.sequences * block.layer.conv_elements
     width = block.layer.conv_channels * block.shape.row
     columns = graph.new(width + state, graph.view(block.fetched()), graph.part(mixed, width))
-    block.keep(graph.part(columns, state))
+    block.keep(graph.part(columns, width))
     return columns, width
 
 
@@ -45,7 +46,11 @@ def mamba(block: Block, normed: int) -> int:
         step = block.times("ssm_dt", inner, graph.view(small))
     else:
         step = graph.new(heads, graph.part(projected, heads))
-    scanned = graph.new(inner + state, *block.cached(state), graph.part(convolved), step)
+    place = graph.place
+    if block.hosted:  # its weight is too small a reason to compute elsewhere
+        graph.place = HOST
+    scanned = graph.new(inner + state, *block.cached(state), graph.part(convolved, width), step)
+    graph.place = place
     block.keep(graph.part(scanned, state))
     output = graph.view(scanned, inner)
     place = graph.place
