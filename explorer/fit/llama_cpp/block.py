@@ -49,6 +49,9 @@ class Inputs:
     """The cells to write to."""
     masks: dict[bool, int]
     """The masks of windowed and of other layers."""
+    turn_keys: int = -1
+    """What keys and queries, and values, are rotated by before they are quantized."""
+    turn_values: int = -1
     per_layer: int = 0
     """Bytes of one layer's own embeddings."""
     all_layers: int = 0

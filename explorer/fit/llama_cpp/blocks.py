@@ -92,13 +92,9 @@ def _fused(block: Block, normed: int) -> tuple[int, int, int]:
     query = _turned(block, graph.part(fused, whole), size)
     key = _turned(block, graph.part(fused, whole), keys)
     value = graph.part(fused, whole)
-    if shape.quantized_keys:
-        query = _rotated(graph, query, size, block.layer.head_dim_k)
-    if shape.quantized_values:
-        value = _rotated(graph, value, values, layer.head_dim_v)
-    if shape.quantized_keys:
-        key = _rotated(graph, key, keys, layer.head_dim_k)
-    return query, key, value
+    query = _rotated(block, query, size)
+    value = _rotated(block, value, values, values=True)
+    return query, _rotated(block, key, keys), value
 
 
 def _query(block: Block, normed: int) -> tuple[int, int | None]:
@@ -111,44 +107,41 @@ def _query(block: Block, normed: int) -> tuple[int, int | None]:
         query, gate = graph.new(size, graph.part(whole)), graph.part(whole)
     else:
         query = block.times("attn_q", size, normed)
-    query = _turned(block, graph.view(query), size)
-    return (
-        _rotated(graph, query, size, block.layer.head_dim_k) if shape.quantized_keys else query
-    ), gate
+    return _rotated(block, _turned(block, graph.view(query), size), size), gate
 
 
 def _key(block: Block, normed: int) -> int:
     graph = block.graph
     size = block.layer.kv_heads * block.layer.head_dim_k * block.shape.row
     key = _turned(block, graph.view(block.times("attn_k", size, normed)), size)
-    return _rotated(graph, key, size, block.layer.head_dim_k) if block.shape.quantized_keys else key
+    return _rotated(block, key, size)
 
 
 def _value(block: Block, normed: int) -> int:
     graph = block.graph
     size = block.layer.kv_heads * block.layer.head_dim_v * block.shape.row
-    value = graph.view(block.times("attn_v", size, normed))
-    return (
-        _rotated(graph, value, size, block.layer.head_dim_v)
-        if block.shape.quantized_values
-        else value
-    )
+    return _rotated(
+        block, graph.view(block.times("attn_v", size, normed)), size, values=True
+    )  # fmt: skip
 
 
 def project(block: Block, mixed: int) -> int:
     """The output projection of attention, once what it gives is turned back."""
     shape, layer = block.shape, block.layer
-    if shape.quantized_values and layer.mixer is not Mixer.MLA:
-        size = layer.heads * layer.head_dim_v * shape.row
-        mixed = _rotated(block.graph, mixed, size, layer.head_dim_v)
-    return block.times("attn_output", block.shape.hidden, mixed)
+    if layer.mixer is not Mixer.MLA:
+        mixed = _rotated(block, mixed, layer.heads * layer.head_dim_v * shape.row, values=True)
+    return block.times("attn_output", shape.hidden, mixed)
 
 
-def _rotated(graph: Graph, tensor: int, size: int, width: int) -> int:
+def _rotated(block: Block, tensor: int, size: int, *, values: bool = False) -> int:
     """A Hadamard rotation, which spreads outliers before a cache is quantized, of heads it can divide."""
-    if width % ROTATION:
+    shape, layer, graph = block.shape, block.layer, block.graph
+    if not (shape.quantized_values if values else shape.quantized_keys):
         return tensor
-    return graph.view(graph.new(size, graph.view(tensor)))
+    if (layer.head_dim_v if values else layer.head_dim_k) % ROTATION:
+        return tensor
+    by = block.inputs.turn_values if values else block.inputs.turn_keys
+    return graph.view(graph.new(size, by, graph.view(tensor)))
 
 
 def _attend(block: Block, query: int, own: tuple[int, ...] = ()) -> int:

@@ -27,6 +27,11 @@ ROLLS_BACK = frozenset({
     "qwen35", "qwen35moe", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text",
 })  # fmt: skip
 """Model types that keep a recurrent state for each drafted token (``llm_arch_supports_rs_rollback``)."""
+OFF = {
+    "arctic": 21, "arwkv7": 24, "bitnet": 71, "chameleon": 51, "cogvlm": 33, "deepseek32": 45,
+    "glm-dsa": 45, "gemma3n": 27, "rwkv6qwen2": 17, "rwkv7": 26, "t5": 90, "t5encoder": 90,
+}  # fmt: skip
+"""Model types whose compute buffer is off by so many percent at worst: their graphs are not followed."""
 
 
 def windowed(architecture: Architecture) -> bool:

@@ -8,10 +8,10 @@ from itertools import pairwise
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.llama_cpp.allocator import HOST, Graph
 from explorer.fit.llama_cpp.block import FETCHED_FIRST, Block, Inputs, Shape
-from explorer.fit.llama_cpp.blocks import add_own, feed_forward, mix, project
+from explorer.fit.llama_cpp.blocks import ROTATION, add_own, feed_forward, mix, project
 from explorer.fit.llama_cpp.cache import cells
 from explorer.fit.llama_cpp.scheduler import replay
-from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.llama_cpp.settings import BLOCK_BYTES, Settings
 from explorer.fit.llama_cpp.traits import (
     LAYER_NORMED,
     PARALLEL,
@@ -167,6 +167,9 @@ class _InputSizes:
     """The cells to write to; for a transposed value cache, which goes without flash attention, one a
     value element."""
     position: int
+    turn_keys: int = 0
+    """Of the matrices that keys and values are rotated by."""
+    turn_values: int = 0
 
 
 def _input_sizes(layers: Sequence[Layer], spans: Sequence[int], settings: Settings) -> _InputSizes:
@@ -184,7 +187,13 @@ def _input_sizes(layers: Sequence[Layer], spans: Sequence[int], settings: Settin
         ]
         values = max(widths, default=0)
     indices = len(masks) * 8 * settings.n_ubatch * (1 + values) if owners else 0
-    return _InputSizes(masks, indices, 4 * settings.n_ubatch)
+    widths = [layer.head_dim_k for layer in owners if layer.kv_heads] or [0]
+    side = max(widths) & -max(widths)  # the largest power of two in it
+    return _InputSizes(
+        masks, indices, 4 * settings.n_ubatch,
+        turn_keys=4 * side * side if BLOCK_BYTES[settings.type_k][0] > 1 else 0,
+        turn_values=4 * ROTATION * ROTATION if BLOCK_BYTES[settings.type_v][0] > 1 else 0,
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -204,6 +213,8 @@ class _Stack:
         graph.given(deep * shape.hidden)  # for those who bring embeddings of their own
         inputs = Inputs(
             position=graph.given(self.sizes.position),
+            turn_keys=graph.given(self.sizes.turn_keys),
+            turn_values=graph.given(self.sizes.turn_values),
             indices=graph.given(self.sizes.indices),
             masks={windowed: graph.given(size) for windowed, size in self.sizes.masks.items()},
             per_layer=ends.per_layer * shape.row,

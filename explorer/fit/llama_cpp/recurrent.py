@@ -49,7 +49,8 @@ def mamba(block: Block, normed: int) -> int:
     place = graph.place
     if block.hosted:  # its weight is too small a reason to compute elsewhere
         graph.place = HOST
-    scanned = graph.new(inner + state, *block.cached(state), graph.part(convolved, width), step)
+    parts = [graph.part(convolved, width) for _ in range(1 if first else 3)]
+    scanned = graph.new(inner + state, *block.cached(state), *parts, step)
     graph.place = place
     block.keep(graph.part(scanned, state))
     output = graph.view(scanned, inner)

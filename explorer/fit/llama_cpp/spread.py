@@ -79,7 +79,8 @@ def _elements(architecture: Architecture) -> tuple[int, int]:
 def _buffers(run: Spread, devices: int, host: int, experts: int) -> tuple[int, ...]:
     layers = run.architecture.layers
     rest = len(layers) - host
-    edges = [host + rest * device // devices for device in range(1, devices + 1)]
+    # shared out evenly, the head counted as one more block
+    edges = [host - (-(rest + 1) * device // devices) for device in range(1, devices + 1)]
     lent = _lent(run) if host or experts else ()
     resident = [Spot(device) for device in range(devices)]
     made: dict[Spot, Spot] = {}
