@@ -1,9 +1,9 @@
-"""How much memory ggml's graph allocator needs for a graph, on every device it is computed on.
+"""How much memory ggml's graph allocator needs for a graph, on every place it is computed at.
 
 Follows ``ggml-alloc.c`` of llama.cpp v0.5.0: nodes are placed in order, in the best fitting hole or at the
 end; a node may take over the memory of a parent that nobody else needs, if its operation can work in
-place and the parent is no view; memory is free again after its last use. What fragments there, fragments here. What is needed on
-another device than it is on is copied first (``scheduler``).
+place and the parent is no view; memory is free again after its last use. What fragments there, fragments
+here. What is needed at another place than it is at is copied first (``scheduler``).
 """
 
 from bisect import bisect_left

@@ -6,7 +6,6 @@ families which differ only in those need no graph of their own; in what else the
 """
 
 from explorer.fit.architecture import Mixer
-from explorer.fit.llama_cpp.allocator import Graph
 from explorer.fit.llama_cpp.block import Block
 from explorer.fit.llama_cpp.recurrent import mamba, recurrent
 from explorer.fit.llama_cpp.settings import row_bytes
@@ -77,7 +76,7 @@ def _turned(block: Block, tensor: int, size: int) -> int:
     kind = block.shape.model_type
     if kind in UNROTATED or (kind in UNROTATED_UNWINDOWED and block.layer.window_tokens is None):
         return tensor
-    return block.graph.new(size, tensor, block.inputs.position)
+    return block.graph.new(size, tensor, block.inputs.position, *block.weight("rope_freqs"))
 
 
 def _fused(block: Block, normed: int) -> tuple[int, int, int]:
@@ -104,10 +103,10 @@ def _query(block: Block, normed: int) -> tuple[int, int | None]:
     gate = None
     if shape.model_type in GATED_ATTENTION:
         whole = block.times("attn_q", 2 * size, normed)
-        query, gate = graph.new(size, graph.part(whole)), graph.part(whole)
+        query, gate = graph.part(whole), graph.part(whole)
     else:
-        query = block.times("attn_q", size, normed)
-    return _rotated(block, _turned(block, graph.view(query), size), size), gate
+        query = graph.view(block.times("attn_q", size, normed))
+    return _rotated(block, _turned(block, query, size), size), gate
 
 
 def _key(block: Block, normed: int) -> int:

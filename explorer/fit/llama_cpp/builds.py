@@ -29,7 +29,8 @@ ROLLS_BACK = frozenset({
 """Model types that keep a recurrent state for each drafted token (``llm_arch_supports_rs_rollback``)."""
 OFF = {
     "arctic": 21, "arwkv7": 24, "bitnet": 71, "chameleon": 51, "cogvlm": 33, "deepseek32": 45,
-    "glm-dsa": 45, "gemma3n": 27, "rwkv6qwen2": 17, "rwkv7": 26, "t5": 90, "t5encoder": 90,
+    "deepseek_v32": 45, "gemma3n": 27, "gemma3n_text": 27, "glm-dsa": 45, "glm_moe_dsa": 45, "mt5": 90,
+    "rwkv6": 26, "rwkv6qwen2": 17, "rwkv7": 26, "t5": 90, "t5encoder": 90, "umt5": 90,
 }  # fmt: skip
 """Model types whose compute buffer is off by so many percent at worst: their graphs are not followed."""
 
@@ -37,6 +38,12 @@ OFF = {
 def windowed(architecture: Architecture) -> bool:
     """Whether llama.cpp uses this model's sliding window."""
     return architecture.model_type.lower() not in NOT_WINDOWED
+
+
+def scales_positions(architecture: Architecture) -> bool:
+    """Whether positions are scaled by a weight of their own, ``rope_freqs``: in Llama 3.1 and later."""
+    known = architecture.model_type.lower() == "llama" and architecture.vocabulary == 128_256
+    return known and (architecture.context_tokens or 0) > 8192
 
 
 def as_run(architecture: Architecture) -> Architecture:

@@ -6,7 +6,7 @@ Source: ``models/mamba-base.cpp``, ``delta-net-base.cpp`` and ``lfm2.cpp`` of ll
 from explorer.fit.architecture import Mixer
 from explorer.fit.llama_cpp.allocator import HOST
 from explorer.fit.llama_cpp.block import Block
-from explorer.fit.llama_cpp.traits import NORMED_SCAN
+from explorer.fit.llama_cpp.traits import NORMED_SCAN, REPEATED
 
 
 def recurrent(block: Block, normed: int) -> int:
@@ -69,7 +69,7 @@ def mamba(block: Block, normed: int) -> int:
 
 
 def _delta(block: Block, normed: int) -> int:
-    """Gated delta net, fused: queries and keys are repeated to as many heads as the values have."""
+    """Gated delta net, fused."""
     graph, shape, layer = block.graph, block.shape, block.layer
     row, inner = shape.row, layer.inner * shape.row
     state = 4 * shape.sequences * layer.state_elements
@@ -80,10 +80,11 @@ def _delta(block: Block, normed: int) -> int:
     kept = graph.new(state, *block.cached(state))
     convolved = graph.new(width, columns)
     queries = graph.new(keys, graph.part(convolved))
-    if keys != inner:
+    repeats = shape.model_type in REPEATED
+    if repeats:
         queries = graph.new(inner, queries)
     repeated = graph.new(keys, graph.part(convolved))
-    if keys != inner:
+    if repeats:
         repeated = graph.new(inner, repeated)
     output = graph.new(
         inner + state, graph.view(queries), graph.view(repeated), graph.part(convolved),

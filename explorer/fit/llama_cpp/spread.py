@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from explorer.fit.architecture import Architecture, Layer
+from explorer.fit.llama_cpp.builds import scales_positions
 from explorer.fit.llama_cpp.compute import Spot, buffers
 from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.synthesis import matrices, matrix_bytes
@@ -19,6 +20,7 @@ MANY = 12
 the same holes from then on."""
 _NORM = "norm"
 """The role of a block's norms, whose weights are copied too."""
+_POSITIONS = "rope_freqs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +102,21 @@ def _buffers(run: Spread, devices: int, host: int, experts: int) -> tuple[int, .
 def _lent(run: Spread) -> list[tuple[tuple[str, int], ...]]:
     """Roles and bytes of each block's matrices."""
     architecture = run.architecture
+    small = [(_NORM, 4 * architecture.hidden)]
+    if scales_positions(architecture):
+        small.append((_POSITIONS, 2 * max(layer.head_dim_k for layer, _ in architecture.groups)))
     by_rules = matrix_bytes(architecture, run.quantization)
     if by_rules is not None:
-        return [(*sizes, (_NORM, 4 * architecture.hidden)) for sizes in by_rules]
-    found = {
-        id(layer): _proportional(layer, run) for layer in architecture.layers
-    }  # fmt: skip
+        return [(*sizes, *small) for sizes in by_rules]
+    found = {id(layer): (*_proportional(layer, run), *small) for layer in architecture.layers}
     return [found[id(layer)] for layer in architecture.layers]
 
 
-def _proportional(layer: Layer, run: Spread) -> tuple[tuple[str, int], ...]:
-    hidden, kind = run.architecture.hidden, run.architecture.model_type
+def _proportional(layer: Layer, run: Spread) -> list[tuple[str, int]]:
+    """Of a type that rules do not tell, as many bits everywhere."""
     dense, experts = run.bits
-    return (
-        *(
-            (one.role, one.columns * one.rows * (experts if one.role.endswith("_exps") else dense) // 800)
-            for one in matrices(layer, hidden, kind)
-        ),
-        (_NORM, 4 * hidden),
-    )  # fmt: skip
+    found = []
+    for one in matrices(layer, run.architecture.hidden, run.architecture.model_type):
+        bits = experts if one.role.endswith("_exps") else dense
+        found.append((one.role, one.columns * one.rows * bits // 800))
+    return found

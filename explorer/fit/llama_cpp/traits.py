@@ -19,8 +19,9 @@ QUERY_KEY_VALUE_FUSED = frozenset({
 })  # fmt: skip
 """One matrix for queries, keys and values."""
 UNROTATED = frozenset({
-    "bamba", "bert", "jina-bert-v2", "roberta", "xlm-roberta", "bloom", "gpt2", "gpt_bigcode", "granitehybrid",
+    "bamba", "bert", "bloom", "gpt2", "gpt_bigcode", "granitehybrid", "jina-bert-v2", "roberta",
     "granitemoehybrid", "jais", "jamba", "mpt", "nemotron_h", "nemotron_h_moe", "refact", "starcoder",
+    "xlm-roberta",
 })  # fmt: skip
 """Keys know nothing of positions."""
 PARALLEL = {
@@ -75,6 +76,8 @@ POST_NORMED = frozenset({
     "nomic-bert-moe", "nomic_bert", "roberta", "xlm-roberta", "xlm_roberta",
 })  # fmt: skip
 """The stream itself is normalised, after each half of a block."""
+REPEATED = frozenset({"qwen3_next", "qwen3next"})
+"""Queries and keys of a gated delta net are repeated to as many heads as the values have."""
 ROWS_LAST = frozenset({
     "gemma4", "gemma4_text", "qwen35", "qwen35moe", "qwen3_5", "qwen3_5_moe", "qwen3_5_moe_text",
     "qwen3_5_text", "qwen3_next", "qwen3next",
