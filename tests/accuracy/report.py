@@ -18,6 +18,7 @@ from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.conversion import rows_of
 from explorer.fit.gguf_metadata import from_gguf
 from explorer.fit.llama_cpp import VERSION
+from explorer.fit.llama_cpp.builds import OFF
 from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes
 from explorer.fit.llama_cpp.compute import compute
 from explorer.fit.llama_cpp.demand import demand
@@ -26,7 +27,7 @@ from explorer.fit.quantize import quantized_rows, row_bytes
 from explorer.fit.recurrence import State, mamba
 from explorer.units import MIB
 from tests.accuracy import readme, vllm_logs
-from tests.accuracy.families import family_plans
+from tests.accuracy.families import architecture_of, family_plans
 from tests.accuracy.oracle import write_sparse
 from tests.accuracy.plans import (
     DATA,
@@ -92,8 +93,9 @@ def _parts(row: PlanRow, found: Architecture, *, cuda: bool) -> list[tuple[str, 
 
 def family_errors() -> Iterator[tuple[Key, float]]:
     """Errors of compute buffers against plans for families beyond the models of ``plan_errors``."""
-    engine = f"llama.cpp {VERSION}, other families"
     for plan in family_plans():
+        followed = architecture_of(plan.family).model_type not in OFF
+        engine = f"llama.cpp {VERSION}, {'other families' if followed else 'families not followed'}"
         for part, ours, theirs in plan.parts():
             yield (engine, part, plan.family), abs(ours / theirs - 1)
 

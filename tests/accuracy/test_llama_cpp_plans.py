@@ -79,10 +79,10 @@ def _errors(device: str) -> list[float]:
 
 
 @pytest.mark.parametrize(("device", "median", "ninth", "worst"), [
-    ("CUDA0", 0.001, 0.01, 0.30),
+    ("CUDA0", 0.001, 0.01, 0.20),
     ("CUDA_Host", 0.001, 0.005, 0.05),
-    ("CPU", 0.005, 0.05, 0.20),
-    ("two", 0.001, 0.04, 0.44),
+    ("CPU", 0.001, 0.02, 0.20),
+    ("two", 0.001, 0.01, 0.10),
 ])  # fmt: skip
 def test_compute_buffers_are_near_llama_cpps(
     device: str, median: float, ninth: float, worst: float
@@ -119,7 +119,7 @@ def test_a_device_that_is_lent_experts_needs_room_for_a_matrix_of_them() -> None
             errors.append(abs(ours / row.compute["CUDA0"] - 1))
     errors.sort()
     assert errors[len(errors) // 2] < 0.05
-    assert errors[-1] < 0.2
+    assert errors[-1] < 0.3
 
 
 def _by_part(plans: Iterable[FamilyPlan] | Iterable[SpreadPlan]) -> dict[str, list[float]]:

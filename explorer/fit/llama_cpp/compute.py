@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from explorer.fit.architecture import Architecture, Layer, Mixer
@@ -39,24 +39,41 @@ class Spot:
     """Roles and bytes of the weights that are copied over from the host when they are needed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Compute:
-    """Bytes of the compute buffers."""
+    """Bytes of the compute buffers on one device, or on the host alone; each counted when it is asked."""
 
-    device: int
-    """On an accelerator that holds every block."""
-    host: int
-    """Pinned host memory beside an accelerator: inputs, masks and the embedding rows."""
-    alone: int
-    """Of a processor without accelerator."""
+    architecture: Architecture
+    settings: Settings
+    windowed: bool
+
+    @property
+    def device(self) -> int:
+        """On an accelerator that holds every block."""
+        return self._beside[1]
+
+    @property
+    def host(self) -> int:
+        """Pinned host memory beside an accelerator: inputs, masks and the embedding rows."""
+        return self._beside[0]
+
+    @cached_property
+    def alone(self) -> int:
+        """Of a processor without accelerator."""
+        return self._at(HOST)[0]
+
+    @cached_property
+    def _beside(self) -> tuple[int, ...]:
+        return self._at(0)
+
+    def _at(self, place: int) -> tuple[int, ...]:
+        spots = (Spot(place),) * len(self.architecture.layers)
+        return buffers(self.architecture, self.settings, spots, windowed=self.windowed)
 
 
 def compute(architecture: Architecture, settings: Settings, *, windowed: bool = True) -> Compute:
     """What a micro-batch needs beside weights and caches, on one device or on the host alone."""
-    count = len(architecture.layers)
-    host, device = buffers(architecture, settings, (Spot(0),) * count, windowed=windowed)
-    (alone,) = buffers(architecture, settings, (Spot(HOST),) * count, windowed=windowed)
-    return Compute(device=device, host=host, alone=alone)
+    return Compute(architecture, settings, windowed)
 
 
 def buffers(
@@ -94,8 +111,6 @@ def _sample(layers: Sequence[Layer], spots: Sequence[Spot]) -> tuple[tuple[Layer
         seen[key] = count + 1
         if count < _SETTLED or index == last:
             kept.append((layer, spot))
-    if len(kept) < len(layers) and seen[id(layers[-1]), id(spots[-1])] == _SETTLED:
-        kept.append(kept[-1])
     return tuple(kept)
 
 

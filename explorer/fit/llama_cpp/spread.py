@@ -15,9 +15,9 @@ from explorer.fit.llama_cpp.settings import Settings
 from explorer.fit.synthesis import matrices, matrix_bytes
 from explorer.fit.weight_map import WeightMap
 
-MANY = 12
-"""From so many blocks on, one more or less on the host hardly matters: a kind of block seen thrice leaves
-the same holes from then on."""
+_FEW = (0, 1, 2, 3, 6, 12)
+"""Numbers of blocks on the host that are told apart: a kind of block seen thrice leaves the same holes from
+then on."""
 _NORM = "norm"
 """The role of a block's norms, whose weights are copied too."""
 _POSITIONS = "rope_freqs"
@@ -43,8 +43,11 @@ class Spread:
         return _buffers(self, devices, self._few(host), self._few(experts))
 
     def _few(self, number: int) -> int:
-        """So many, or half of the blocks for any number that is not small."""
-        return number if number < MANY else max(MANY, len(self.architecture.layers) // 2)
+        """About so many: more or less of many hardly matters."""
+        blocks = len(self.architecture.layers)
+        return min(
+            next((few for few in _FEW if number <= few), blocks // 2), max(number, blocks // 2)
+        )
 
 
 def spread(
