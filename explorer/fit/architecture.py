@@ -50,6 +50,9 @@ class Layer:
     """Recurrent kinds: elements of state a sequence."""
     indexer_dim: int = 0
     """Sparse attention: width of the indexer's own key cache."""
+    indexer_heads: int = 0
+    indexer_top: int = 0
+    """Sparse attention: tokens that the indexer picks."""
     nope_dim: int = 0
     """MLA: width a head of the query part without rotary positions."""
     value_dim: int = 0

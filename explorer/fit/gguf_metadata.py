@@ -160,6 +160,8 @@ def _attention(
         return Layer(
             Mixer.MLA, heads[0], 1, width, rank,
             indexer_dim=fields.number("attention.indexer.key_length"),
+            indexer_heads=fields.number("attention.indexer.head_count"),
+            indexer_top=fields.number("attention.indexer.top_k"),
             nope_dim=fields.number("attention.key_length_mla")
             - min(width - rank, fields.number("attention.key_length_mla")),
             value_dim=fields.number("attention.value_length_mla"),

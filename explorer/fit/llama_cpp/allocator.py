@@ -58,10 +58,10 @@ class Graph:
         """A node that writes elsewhere, such as into the KV cache."""
         self._add(0, 0, sources, -1, inplace=False)
 
-    def given(self, size: int) -> int:
+    def given(self, size: int, place: int = HOST) -> int:
         """An input, which is there before anything is computed."""
         found = self._add(size, size, (), -1, inplace=False)
-        self.places[found] = HOST
+        self.places[found] = place
         self.inputs.append(found)
         return found
 

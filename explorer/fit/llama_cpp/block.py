@@ -52,6 +52,8 @@ class Inputs:
     turn_keys: int = -1
     """What keys and queries, and values, are rotated by before they are quantized."""
     turn_values: int = -1
+    indexed: int = -1
+    """The mask that indexers score with."""
     per_layer: int = 0
     """Bytes of one layer's own embeddings."""
     all_layers: int = 0
@@ -85,6 +87,8 @@ class Block:
     following: "Block | None" = None
     """The next block. Its recurrent state is fetched before this one ends."""
     place: int = HOST
+    zeros: int = -1
+    """What the mask of the tokens its indexer picks is made with, which is there from the start."""
     stream: int = -1
     """What it is given."""
     full: Shape | None = None

@@ -143,12 +143,13 @@ def _rotated(block: Block, tensor: int, size: int, *, values: bool = False) -> i
     return graph.view(graph.new(size, by, graph.view(tensor)))
 
 
-def _attend(block: Block, query: int, own: tuple[int, ...] = ()) -> int:
+def _attend(block: Block, query: int, own: tuple[int, ...] = (), *, mask: int | None = None) -> int:
     """Scores and their weighted values, over a cache or over keys and values of the block's ``own``."""
     graph, shape, layer = block.graph, block.shape, block.layer
     row, latent = shape.row, layer.mixer is Mixer.MLA
     width = layer.heads * layer.head_dim_v * row
-    mask = block.inputs.masks[layer.window_tokens is not None]
+    if mask is None:
+        mask = block.inputs.masks[layer.window_tokens is not None]
     looked = graph.view(query)
     rows = block.cells * shape.streams
     key, value = own[:1], own[1:]
@@ -183,6 +184,8 @@ def _latent(block: Block, normed: int) -> int:
     graph, shape, layer, inputs = block.graph, block.shape, block.layer, block.inputs
     row, heads, rank = shape.row, layer.heads, layer.head_dim_v
     rope = layer.head_dim_k - rank
+    if layer.indexer_dim:
+        _index_key(block, normed)
     query = block.times("attn_q", heads * (layer.nope_dim + rope) * row, normed)
     absorbed = graph.view(block.times("attn_k_b", heads * rank * row, graph.part(query)))
     turned = graph.new(heads * rope * row, graph.part(query), inputs.position)
@@ -192,10 +195,36 @@ def _latent(block: Block, normed: int) -> int:
     turned = graph.new(rope * row, graph.part(latent), inputs.position)
     key = graph.new(layer.head_dim_k * row, value, turned)
     block.keep(graph.view(key), inputs.indices)
-    mixed = _attend(block, joined)
+    mask = _picked(block, normed) if layer.indexer_dim else None
+    mixed = _attend(block, joined, mask=mask)
     spread = block.times("attn_v_b", heads * layer.value_dim * row, graph.view(mixed))
     spread = graph.new(heads * layer.value_dim * row, graph.view(spread))
     return block.times("attn_output", shape.hidden, spread)
+
+
+def _index_key(block: Block, normed: int) -> None:
+    """The key of an indexer, which has a cache of its own."""
+    graph, size = block.graph, block.layer.indexer_dim * block.shape.row
+    key = graph.new(size, block.times("indexer.attn_k", size, normed))
+    key = graph.new(size, graph.view(key), block.inputs.position)
+    block.keep(graph.view(graph.new(size, graph.view(key))), block.inputs.indices)
+
+
+def _picked(block: Block, normed: int) -> int:
+    """The mask of what an indexer picks (DeepSeek's sparse attention)."""
+    graph, layer, shape, inputs = block.graph, block.layer, block.shape, block.inputs
+    size = layer.indexer_heads * layer.indexer_dim * shape.row
+    zeros = graph.over(layer.indexer_top * shape.row, block.zeros)
+    query = block.times("indexer.attn_q_b", size, normed)
+    query = graph.new(size, graph.view(query), inputs.position)
+    query = graph.new(size, graph.view(query))
+    scores = graph.new(block.cells * shape.row, graph.view(query), inputs.indexed)
+    top = graph.new(layer.indexer_top * shape.row, scores)
+    top = graph.new(layer.indexer_top * shape.row, top)
+    mask = inputs.masks[False]
+    filled = graph.new(graph.sizes[mask], mask)
+    graph.use(filled, zeros, top)
+    return graph.new(graph.sizes[mask], graph.view(filled), mask)
 
 
 def feed_forward(block: Block, normed: int) -> int:

@@ -28,11 +28,11 @@ ROLLS_BACK = frozenset({
 })  # fmt: skip
 """Model types that keep a recurrent state for each drafted token (``llm_arch_supports_rs_rollback``)."""
 OFF = {
-    "arctic": 21, "arwkv7": 24, "bitnet": 71, "chameleon": 51, "cogvlm": 33, "deepseek32": 45,
-    "deepseek_v32": 45, "gemma3n": 27, "gemma3n_text": 27, "glm-dsa": 45, "glm_moe_dsa": 45, "mt5": 90,
+    "arctic": 21, "arwkv7": 24, "bitnet": 71, "chameleon": 51, "cogvlm": 33, "deepseek32": 24,
+    "deepseek_v32": 24, "gemma3n": 27, "gemma3n_text": 27, "glm-dsa": 24, "glm_moe_dsa": 24, "mt5": 90,
     "rwkv6": 26, "rwkv6qwen2": 17, "rwkv7": 26, "t5": 90, "t5encoder": 90, "umt5": 90,
 }  # fmt: skip
-"""Model types whose compute buffer is off by so many percent at worst: their graphs are not followed."""
+"""Model types whose compute buffer is off by so many percent at worst, since not all of their graph is followed."""
 
 
 def windowed(architecture: Architecture) -> bool:

@@ -153,6 +153,8 @@ class _Ends:
     """Elements a token of the embeddings that a layer has of its own."""
     all_layers: int
     pictures: int
+    sparse: int
+    """Blocks with an indexer."""
 
     @classmethod
     def of(cls, architecture: Architecture) -> "_Ends":
@@ -162,6 +164,7 @@ class _Ends:
             architecture.hidden,
             0 if architecture.kind == "encoder" else architecture.vocabulary,
             width, width * len(architecture.layers), architecture.picture_streams,
+            sum([count for layer, count in architecture.groups if layer.indexer_dim]),
         )  # fmt: skip
 
 
@@ -235,12 +238,15 @@ class _Stack:
             per_layer=ends.per_layer * shape.row,
             all_layers=ends.all_layers * shape.row,
         )
+        if any(layer.indexer_dim for layer, _ in self.sample):
+            inputs.indexed = graph.given(max(self.spans) * shape.row // 2)  # in f16
         chosen = graph.given(4)
         stream, pictures = self._begun(graph, inputs)
         blocks = [
             Block(graph, shape, layer, inputs, span, dict(spot.lent), spot.hosted, place=spot.place)
             for (layer, spot), span in zip(self.sample, self.spans, strict=True)
         ]
+        self._give_zeros(graph, blocks)
         for block, after in pairwise(blocks):
             block.following = after
         whole = _side if shape.model_type in PARALLEL else _whole
@@ -253,6 +259,15 @@ class _Stack:
         stream = whole(blocks[-1], stream, rows)
         self._ended(graph, stream, rows or _Rows(last, chosen), outputs, chosen=rows is not None)
         return graph
+
+    def _give_zeros(self, graph: Graph, blocks: list[Block]) -> None:
+        """What indexers are given: of every block of the whole stack, from the start."""
+        sparse = [block for block in blocks if block.layer.indexer_dim]
+        for number, block in enumerate(sparse):
+            size = block.layer.indexer_top * block.shape.row
+            block.zeros = graph.given(size, block.place)
+            if number + 1 == len(sparse) and self.ends.sparse > len(sparse):
+                graph.given((self.ends.sparse - len(sparse)) * size, block.place)
 
     def _begun(self, graph: Graph, inputs: Inputs) -> tuple[int, int]:
         """The stream of embeddings, and those of pictures beside it."""

@@ -6,7 +6,7 @@ begins, once for all splits that follow; a weight that is lent begins a split of
 of the one before is free again.
 """
 
-from explorer.fit.llama_cpp.allocator import Graph, Replay
+from explorer.fit.llama_cpp.allocator import HOST, Graph, Replay
 
 COPIES = 4
 """Batches in flight over several devices that hold all blocks (``GGML_SCHED_MAX_COPIES``)."""
@@ -22,7 +22,8 @@ def replay(graph: Graph, *, pipelined: bool = False) -> Replay:
     kept: list[int] = []
     if pipelined:
         read = {source for sources in graph.sources for source in sources}
-        for index in (*read.intersection(graph.inputs), *splits.copies):
+        given = [index for index in graph.inputs if index in read and graph.places[index] == HOST]
+        for index in (*given, *splits.copies):
             kept.append(index)
             kept += [_twin(graph, index) for _ in range(COPIES - 1)]
     return Replay(graph, splits.order, frozenset(kept))
