@@ -50,6 +50,9 @@ class Layer:
     """Recurrent kinds: elements of state a sequence."""
     indexer_dim: int = 0
     """Sparse attention: width of the indexer's own key cache."""
+    indexer_heads: int = 0
+    indexer_top: int = 0
+    """Sparse attention: tokens that the indexer picks."""
     nope_dim: int = 0
     """MLA: width a head of the query part without rotary positions."""
     value_dim: int = 0
@@ -100,6 +103,10 @@ class Architecture:
     """The model type is one whose layout was checked; otherwise full attention was assumed."""
     assumptions: tuple[str, ...] = ()
     """What had to be supposed, a sentence each."""
+    per_layer_width: int = 0
+    """Width of the embeddings that each layer of Gemma 3n and 4 has of its own."""
+    picture_streams: int = 0
+    """Further streams of a picture that are added to the first blocks, as Qwen3-VL does."""
     supposed: bool = False
     """The shape follows from a parameter count alone, not from any file: it may hide experts."""
     groups: tuple[tuple[Layer, int], ...] = field(init=False, repr=False, compare=False)

@@ -57,6 +57,8 @@ def from_config(config: Mapping[str, Any]) -> Architecture:
         tied_embeddings=_tied(text, top, model_type),
         mtp_layers=text.number(*MTP, most=MOST_LAYERS),
         kind="encoder" if encoder else "decoder",
+        per_layer_width=text.number("hidden_size_per_layer_input"),
+        picture_streams=len(top.section("vision_config").integers("deepstack_visual_indexes")),
         known=not assumptions,
         assumptions=assumptions,
     )

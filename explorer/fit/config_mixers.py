@@ -84,7 +84,8 @@ def _latent(text: Fields, heads: int) -> Layer:
     rank = text.number("kv_lora_rank")
     return Layer(
         Mixer.MLA, heads, 1, rank + text.number("qk_rope_head_dim"), rank,
-        indexer_dim=text.number("index_head_dim"), nope_dim=text.number("qk_nope_head_dim"),
+        indexer_dim=text.number("index_head_dim"), indexer_heads=text.number("index_n_heads"),
+        indexer_top=text.number("index_topk"), nope_dim=text.number("qk_nope_head_dim"),
         value_dim=text.number("v_head_dim"),
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ ENCODERS = frozenset({
 PERIOD = {
     "cohere2": 4, "exaone4": 4, "exaone-moe": 4, "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gpt-oss": 2,
     "llama4": 4, "olmo2": 4, "plamo3": 8, "smallthinker": 4, "afmoe": 4,
+    "gemma-embedding": 6, "modern-bert": 3,
 }  # fmt: skip
 """Every so many layers one attends to everything."""
 LISTED_WINDOWS = frozenset(
@@ -93,6 +94,8 @@ def from_gguf(metadata: Mapping[str, MetadataValue]) -> Architecture:
         hidden=hidden,
         vocabulary=_vocabulary(metadata, fields),
         context_tokens=fields.integer("context_length", most=MOST_TOKENS) or None,
+        per_layer_width=fields.number("embedding_length_per_layer_input"),
+        picture_streams=fields.number("n_deepstack_layers", most=MOST_LAYERS),
         mtp_layers=mtp,
         encoder_layers=blocks if arch == "t5" else 0,
         kind="encoder-decoder" if arch == "t5" else "encoder" if arch in ENCODERS else "decoder",
@@ -150,12 +153,15 @@ def _attention(
     width = fields.number("attention.key_length", default=even)
     value_width = fields.number("attention.value_length", default=even)
     if arch in ENCODERS:
-        return Layer(Mixer.NONE, *heads, width, value_width)
+        window = fields.number("attention.sliding_window", most=MOST_TOKENS) if slides else None
+        return Layer(Mixer.NONE, *heads, width, value_width, window)
     if "attention.key_length_mla" in fields:
         rank = fields.number("attention.kv_lora_rank", default=value_width)
         return Layer(
             Mixer.MLA, heads[0], 1, width, rank,
             indexer_dim=fields.number("attention.indexer.key_length"),
+            indexer_heads=fields.number("attention.indexer.head_count"),
+            indexer_top=fields.number("attention.indexer.top_k"),
             nope_dim=fields.number("attention.key_length_mla")
             - min(width - rank, fields.number("attention.key_length_mla")),
             value_dim=fields.number("attention.value_length_mla"),

@@ -232,16 +232,47 @@ def _block(layer: Layer, hidden: int, model_type: str, types: LayerTypes) -> Blo
     dense = 4 * hidden * (2 + layer.experts)  # two norms and the router, in F32
     experts = 0
     for row in matrices(layer, hidden, model_type):
-        chosen: str = getattr(types, category(row.role))
-        dtype = types.stacked if types.stacked and row.stacked else chosen
-        if row.stacked and model_type in _KEEPS_MXFP4:
-            dtype = "MXFP4"
-        size = row.rows * known(fitted(dtype, row.columns)).size_bytes(row.columns)
+        size = _matrix_bytes(row, types, model_type)
         if row.role.endswith("_exps"):
             experts += size
         else:
             dense += size
     return BlockWeights(dense, experts)
+
+
+def matrix_bytes(
+    architecture: Architecture, file_type: str
+) -> list[tuple[tuple[str, int], ...]] | None:
+    """Role and bytes of each matrix of every block in a GGUF file type; None for other types."""
+    if file_type not in DEFAULTS:
+        return None
+    pattern_types = _types(
+        (file_type,),
+        tuple([_shape(layer) for layer in architecture.layers]),
+        traits_of(architecture),
+    )[0]
+    hidden, kind = architecture.hidden, architecture.model_type
+    found: dict[tuple[int, int], tuple[tuple[str, int], ...]] = {}
+    sizes = []
+    for layer, types in zip(architecture.layers, pattern_types, strict=True):
+        key = (id(layer), id(types))
+        if key not in found:
+            found[key] = tuple(
+                [
+                    (row.role, _matrix_bytes(row, types, kind))
+                    for row in matrices(layer, hidden, kind)
+                ]
+            )
+        sizes.append(found[key])
+    return sizes
+
+
+def _matrix_bytes(row: Matrix, types: LayerTypes, model_type: str) -> int:
+    chosen: str = getattr(types, category(row.role))
+    dtype = types.stacked if types.stacked and row.stacked else chosen
+    if row.stacked and model_type in _KEEPS_MXFP4:
+        dtype = "MXFP4"
+    return row.rows * known(fitted(dtype, row.columns)).size_bytes(row.columns)
 
 
 def block_sizes(

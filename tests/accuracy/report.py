@@ -18,6 +18,7 @@ from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.conversion import rows_of
 from explorer.fit.gguf_metadata import from_gguf
 from explorer.fit.llama_cpp import VERSION
+from explorer.fit.llama_cpp.builds import OFF
 from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes
 from explorer.fit.llama_cpp.compute import compute
 from explorer.fit.llama_cpp.demand import demand
@@ -26,6 +27,7 @@ from explorer.fit.quantize import quantized_rows, row_bytes
 from explorer.fit.recurrence import State, mamba
 from explorer.units import MIB
 from tests.accuracy import readme, vllm_logs
+from tests.accuracy.families import architecture_of, family_plans
 from tests.accuracy.oracle import write_sparse
 from tests.accuracy.plans import (
     DATA,
@@ -36,6 +38,7 @@ from tests.accuracy.plans import (
     plan_rows,
     weights,
 )
+from tests.accuracy.spread_plans import spread_plans
 from tests.accuracy.test_oracle import ASKED
 from tests.fit_quantize.checkpoints import gguf, quantized_sizes
 
@@ -78,14 +81,31 @@ def _parts(row: PlanRow, found: Architecture, *, cuda: bool) -> list[tuple[str, 
         parts.append(("whole footprint, CUDA", ours, theirs))
         parts.append(("compute, pinned host", buffers.host, row.compute["CUDA_Host"]))
     elif row.device.startswith("2 CUDA"):
-        first, second = buffers.pipelined(first=True), buffers.pipelined(first=False)
-        parts.append(("compute, two CUDA", first, row.compute["CUDA0"]))
-        parts.append(("compute, two CUDA", second, row.compute["CUDA1"]))
+        _, *devices = needs.spread.buffers(2)
+        for number, ours in enumerate(devices):
+            parts.append(("compute, two CUDA", ours, row.compute[f"CUDA{number}"]))
     elif row.device.startswith("cpu"):
         alone = loaded + needs.input_weights + needs.host_output_weights
         parts.append(("weights, CPU", alone, sum(row.weights.values())))
         parts.append(("compute, CPU", buffers.alone, row.compute["CPU"]))
     return parts
+
+
+def family_errors() -> Iterator[tuple[Key, float]]:
+    """Errors of compute buffers against plans for families beyond the models of ``plan_errors``."""
+    for plan in family_plans():
+        followed = architecture_of(plan.family).model_type not in OFF
+        engine = f"llama.cpp {VERSION}, {'other families' if followed else 'families not followed'}"
+        for part, ours, theirs in plan.parts():
+            yield (engine, part, plan.family), abs(ours / theirs - 1)
+
+
+def spread_errors() -> Iterator[tuple[Key, float]]:
+    """Errors of compute buffers against plans with blocks or experts on the host beside devices."""
+    engine = f"llama.cpp {VERSION}, planned"
+    for plan in spread_plans():
+        for part, ours, theirs in plan.parts():
+            yield (engine, part, kind_of(architecture(plan.model))), abs(ours / theirs - 1)
 
 
 def log_errors() -> Iterator[tuple[Key, float]]:
@@ -172,7 +192,8 @@ def live_errors() -> Iterator[tuple[Key, float]]:
 def every_error() -> Iterator[tuple[Key, float]]:
     """All errors there are."""
     return chain(
-        plan_errors(), live_errors(), log_errors(), size_errors(), vllm_logs.errors()
+        plan_errors(), family_errors(), spread_errors(), live_errors(), log_errors(), size_errors(),
+        vllm_logs.errors(),
     )  # fmt: skip
 
 

@@ -27,11 +27,23 @@ ROLLS_BACK = frozenset({
     "qwen35", "qwen35moe", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text",
 })  # fmt: skip
 """Model types that keep a recurrent state for each drafted token (``llm_arch_supports_rs_rollback``)."""
+OFF = {
+    "arctic": 21, "arwkv7": 24, "bitnet": 71, "chameleon": 51, "cogvlm": 33, "deepseek32": 24,
+    "deepseek_v32": 24, "gemma3n": 27, "gemma3n_text": 27, "glm-dsa": 24, "glm_moe_dsa": 24, "mt5": 90,
+    "rwkv6": 26, "rwkv6qwen2": 17, "rwkv7": 26, "t5": 90, "t5encoder": 90, "umt5": 90,
+}  # fmt: skip
+"""Model types whose graph is not followed in all, so that compute buffers are off by so many percent."""
 
 
 def windowed(architecture: Architecture) -> bool:
     """Whether llama.cpp uses this model's sliding window."""
     return architecture.model_type.lower() not in NOT_WINDOWED
+
+
+def scales_positions(architecture: Architecture) -> bool:
+    """Whether positions are scaled by a weight of their own, ``rope_freqs``: in Llama 3.1 and later."""
+    known = architecture.model_type.lower() == "llama" and architecture.vocabulary == 128_256
+    return known and (architecture.context_tokens or 0) > 8192
 
 
 def as_run(architecture: Architecture) -> Architecture:
@@ -40,7 +52,7 @@ def as_run(architecture: Architecture) -> Architecture:
     if kind in EXPANDED:
         return _replaced(architecture, _expanded)
     if kind in CACHELESS:
-        return replace(_replaced(architecture, _cacheless), kind="encoder")
+        return _replaced(architecture, _cacheless)
     return architecture
 
 

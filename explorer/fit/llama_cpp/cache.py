@@ -21,7 +21,7 @@ def cells(layer: Layer, settings: Settings, *, windowed: bool = True) -> int:
     whole = padded(-(-settings.n_ctx // streams))
     if not windowed or layer.window_tokens is None or settings.swa_full:
         return whole
-    if layer.mixer not in (Mixer.SLIDING, Mixer.CHUNKED):
+    if layer.mixer not in (Mixer.SLIDING, Mixer.CHUNKED, Mixer.SHARED):
         return whole
     shared = settings.sequences if settings.unified else 1
     return padded(min(whole, layer.window_tokens * shared + settings.n_ubatch))

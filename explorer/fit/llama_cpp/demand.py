@@ -16,6 +16,7 @@ from explorer.fit.llama_cpp.builds import (
 from explorer.fit.llama_cpp.cache import kv_bytes, state_bytes, values_only_bytes
 from explorer.fit.llama_cpp.compute import Compute, compute
 from explorer.fit.llama_cpp.settings import Settings
+from explorer.fit.llama_cpp.spread import Spread, spread
 from explorer.fit.weight_map import BlockWeights, WeightMap
 
 __all__ = ["Demand", "aligned", "demand", "windowed"]
@@ -37,6 +38,9 @@ class Demand:
     host_output_weights: int
     """The same on a processor alone, where tied embeddings are stored once."""
     compute: Compute
+    """On one device, or on the host alone."""
+    spread: Spread
+    """What tells the compute buffers of every other placement."""
     draft: "Draft | None" = None
     """What drafting takes beside it."""
 
@@ -76,8 +80,12 @@ def demand(
         output_weights=head + weights.other_bytes,
         host_output_weights=weights.output_bytes + weights.other_bytes,
         compute=context[2],
+        spread=spread(
+            as_run(architecture), effective(architecture, settings), weights,
+            windowed=windowed(architecture),
+        ),
         draft=_draft(architecture, weights, settings, cuda=cuda) if settings.drafts else None,
-    )
+    )  # fmt: skip
 
 
 def _draft(

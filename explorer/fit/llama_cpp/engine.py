@@ -5,6 +5,7 @@ from dataclasses import replace
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.llama_cpp import VERSION
+from explorer.fit.llama_cpp.builds import OFF
 from explorer.fit.llama_cpp.demand import Demand, demand, windowed
 from explorer.fit.llama_cpp.placement import FIT_MARGIN, place
 from explorer.fit.llama_cpp.reasons import explain
@@ -134,6 +135,11 @@ def _assumptions(
     said = [
         f"Compute buffers are those of llama.cpp {VERSION}: other builds differ by 3 %, at worst 26 %."
     ]
+    if off := OFF.get(architecture.model_type.lower()):
+        said.append(
+            f"The compute buffer may be {off} % off: not all of llama.cpp's graph of this architecture is "
+            "followed."
+        )
     said += on_context(
         architecture,
         scenario,

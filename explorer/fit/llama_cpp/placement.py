@@ -19,10 +19,6 @@ DEVICE_OVERHEAD = 154 * MIB
 """Driver context of a process: nvidia-smi against the sum of the buffers, one 8 GB card."""
 HOST_OVERHEAD = 60 * MIB
 """Vocabulary, loader and program: 25 to 80 MiB in real loads."""
-EXPERT_MATRIX_SHARE = 0.42
-"""Of a block's experts, their largest matrix: down in Q6_K beside gate and up in Q4_K."""
-DENSE_MATRIX_SHARE = 0.13
-"""Of a dense block, half its largest matrix: the other half fits in what the block no longer needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +68,8 @@ def _whole(demand: Demand, machine: Machine, reserve: int, devices: tuple[Device
 
 
 def _host_only(demand: Demand, machine: Machine, reserve: int, *, offload: bool) -> Plan:
-    placed = Placed("host", _host_memory(demand, len(demand.block_kv), 0, alone=True),
-                    machine.host_available_bytes)  # fmt: skip
+    memory = _host_memory(demand, len(demand.block_kv), 0, demand.compute.alone, alone=True)
+    placed = Placed("host", memory, machine.host_available_bytes)
     verdict = _verdict(placed, reserve)
     if offload and verdict is not Verdict.TOO_LARGE:
         verdict = Verdict.OFFLOAD
@@ -155,8 +151,11 @@ def _rooms(
     demand: Demand, devices: tuple[Device, ...], reserve: int, hosted: tuple[int, int]
 ) -> list[int]:
     """What each device has left for blocks after its fixed costs."""
-    fixed = _computes(demand, len(devices), *hosted)[-1] + DEVICE_OVERHEAD + reserve
-    return [max(device.available_bytes - fixed, 0) for device in devices]
+    computes = _computes(demand, len(devices), *hosted)[1:]
+    return [
+        max(device.available_bytes - compute - DEVICE_OVERHEAD - reserve, 0)
+        for device, compute in zip(devices, computes, strict=True)
+    ]
 
 
 def _balanced(
@@ -232,13 +231,12 @@ def _judged(demand: Demand, machine: Machine, reserve: int, split: _Split) -> Pl
                 demand,
                 range(start, stop),
                 split.host_experts,
-                computes[len(placed)],
+                computes[1 + len(placed)],
                 last=stop == last,
             )
             placed.append(Placed(device.name, memory, device.available_bytes))
         start = stop
-    pipelined = used > 1 and not split.host and not split.host_experts
-    shared = _host_memory(demand, split.host, split.host_experts, pipelined=pipelined)
+    shared = _host_memory(demand, split.host, split.host_experts, computes[0])
     host = Placed("host", shared, machine.host_available_bytes)
     verdict = max((_verdict(one, reserve) for one in placed), key=_ORDER.index)
     if _over_host(placed, host, split.devices):
@@ -253,21 +251,11 @@ def _over_host(placed: Sequence[Placed], host: Placed, devices: Sequence[Device]
     return host.memory.total + drawn > host.capacity_bytes
 
 
-def _computes(demand: Demand, devices: int, host: int, host_experts: int) -> list[int]:
-    """Compute buffer of each device in use.
-
-    Weights of blocks or experts on the host are copied over to work on a whole micro-batch, one matrix
-    at a time, when everything else of a block is alive too.
-    """
-    compute = demand.compute
-    if not host and not host_experts:
-        if devices <= 1:
-            return [compute.device]
-        return [compute.pipelined(first=index == 0) for index in range(devices)]
-    matrix = max(demand.block_experts, default=0) * EXPERT_MATRIX_SHARE
-    if not matrix:
-        matrix = max(demand.block_weights, default=0) * DENSE_MATRIX_SHARE
-    return [compute.device + int(matrix)] * max(devices, 1)
+def _computes(demand: Demand, devices: int, host: int, host_experts: int) -> tuple[int, ...]:
+    """Compute buffer of the host, then of each device in use."""
+    if devices <= 1 and not host and not host_experts:
+        return (demand.compute.host, demand.compute.device)
+    return demand.spread.buffers(max(devices, 1), host, host_experts)
 
 
 def _device_memory(
@@ -291,18 +279,17 @@ def _device_memory(
 
 
 def _host_memory(
-    demand: Demand, blocks: int, host_experts: int, *, alone: bool = False, pipelined: bool = False
+    demand: Demand, blocks: int, host_experts: int, compute: int, *, alone: bool = False
 ) -> Memory:
     """The host's share; ``alone`` when there is no accelerator in play."""
     weights = sum(demand.block_weights[:blocks])
     weights += sum(demand.block_experts[: max(blocks, host_experts)]) + demand.input_weights
-    compute = demand.compute.pipelined_host if pipelined else demand.compute.host
     own = Memory(
         # a tied head is the embedding table itself on a processor, a copy of it on an accelerator
         weights=weights + (demand.host_output_weights if alone else 0),
         kv_cache=sum(demand.block_kv[:blocks]),
         recurrent_state=sum(demand.block_state[:blocks]),
-        compute=demand.compute.alone if alone else compute,
+        compute=compute,
         overhead=HOST_OVERHEAD,
     )
     draft = demand.draft

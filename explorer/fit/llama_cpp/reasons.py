@@ -137,20 +137,16 @@ def _states(architecture: Architecture, settings: Settings, total: Memory) -> li
 
 
 def _compute(architecture: Architecture, settings: Settings, plan: Plan, total: Memory) -> Reason:
-    """The basis of buffers beside offloaded weights is named: no plan of a split model was to be had."""
     lent = _lends(architecture, plan)
     return Reason(
         "compute", memory(total.compute),
         "largest set of activations alive at once in the graph of one micro-batch, and its masks"
-        + (" + on each device a matrix of the weights on the host, lent for a micro-batch"
-           if lent else "")
+        + (", matrices and caches of the host's blocks copied over among them" if lent else "")
         + (" + the same of the context that drafts" if settings.drafts else ""),
         f"n_ubatch {settings.n_ubatch}, hidden {architecture.hidden:,}, vocabulary "
         f"{architecture.vocabulary:,}, flash attention "
         f"{'on' if effective(architecture, settings).flash_attention else 'off'}",
-        f"{_SOURCE}, llama-graph.cpp and ggml-alloc.c"
-        + ("; the lent matrix is an estimate, from plans with all weights on the host beside a device"
-           if lent else ""),
+        f"{_SOURCE}, llama-graph.cpp, ggml-alloc.c" + (" and ggml-backend.cpp" if lent else ""),
     )  # fmt: skip
 
 
