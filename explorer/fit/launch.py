@@ -113,14 +113,12 @@ def _llama_cpp(
     own = _model_name(published)
     preparation: tuple[Command, ...] = ()
     notes: list[str] = []
-    if published.format == "gguf":
+    if published.format == "gguf" and published.stored:
         where = _gguf(published)
     else:
         preparation = _conversion(published)
         where = ("-m", f"{own}-{published.quantization}.gguf")
-        notes.append(
-            "It is not published here as GGUF: the commands make it, with llama.cpp's own tools."
-        )
+        notes.append("It is not published here: the commands make it, with llama.cpp's own tools.")
         if published.quantization.startswith(_NEED_MATRIX):
             notes.append("It needs an importance matrix of the model: see llama-imatrix.")
     if published.projector and not published.local:
@@ -147,7 +145,11 @@ def _gguf(published: Published) -> tuple[str, ...]:
 
 
 def _conversion(published: Published) -> tuple[Command, ...]:
+    """What makes the GGUF: of a checkpoint its converter first, of a GGUF in 16 bits the quantizer alone."""
     own = _model_name(published)
+    if published.format == "gguf":
+        there = published.first_file if published.local else f"{own}/{published.first_file}"
+        return (_quantize(published, there),)
     folder = published.id if published.local else own
     kept = published.quantization in _CONVERTED_ALONE
     whole = f"{own}-{published.quantization if kept else 'BF16'}.gguf"
@@ -156,15 +158,16 @@ def _conversion(published: Published) -> tuple[Command, ...]:
         ("convert_hf_to_gguf.py", folder, "--outtype", "bf16", "--outfile", whole),
         purpose="convert",
     )
-    if kept:
-        return (convert,)
+    return (convert,) if kept else (convert, _quantize(published, whole))
+
+
+def _quantize(published: Published, whole: str) -> Command:
     matrix = ("--imatrix", "imatrix.gguf")
     needed = matrix if published.quantization.startswith(_NEED_MATRIX) else ()
-    made = f"{own}-{published.quantization}.gguf"
-    quantize = Command(
+    made = f"{_model_name(published)}-{published.quantization}.gguf"
+    return Command(
         "llama-quantize", (*needed, whole, made, published.quantization), purpose="quantize"
     )
-    return convert, quantize
 
 
 def _model_name(published: Published) -> str:

@@ -48,7 +48,7 @@ def subject(model: Model, scenario: Scenario) -> Subject:
     """
     _demand_whole(model)
     scenario = _with_engine(model, scenario)
-    options = of_model(model, scenario.engine)
+    options = of_model(model, scenario.engine, wanted=scenario.quantization)
     if not options:
         raise _first_problem(model)
     return Subject(_as_offered(_shape(model), options), options, scenario)

@@ -24,6 +24,10 @@ _FEW = 6
 _SHARDED = "-of-"
 
 
+_READ_FILES = ("python", "llama-quantize")
+"""Programs that are given the files' place, rather than the model's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Download:
     """What is to be fetched, and whether there is room for it."""
@@ -84,7 +88,7 @@ def commands_for(model: Model, found: Subject, answer: Answer) -> Commands:
         return _by_ollama(model, answer)
     quantization = answer.scenario.quantization or ""
     group = group_of(model, quantization)
-    stored = model.checkpoint.format == "gguf" or _is_stored(model, quantization)
+    stored = _is_stored(model, quantization)
     weights = next(
         (option for option in found.options if option.quantization == quantization),
         found.options[0],
@@ -138,8 +142,14 @@ def _downloaded(published: Published) -> Published:
 
 
 def _is_stored(model: Model, quantization: str) -> bool:
-    """Whether a checkpoint's own files are this quantization: packed, or 16 bits as it was published."""
+    """Whether a checkpoint's own files are this quantization: packed, or 16 bits as it was published.
+
+    A GGUF repository holds what its files are named after, and what the one that was read is made of.
+    """
     counts = model.checkpoint.counts
+    if model.checkpoint.format == "gguf":
+        labels = {name for group in model.layout.groups for name in (group.label, group.name)}
+        return quantization in labels | counts.bytes_by_dtype.keys() | {_size_name(model)}
     if model.checkpoint.quantization is not None:
         return _size_name(model) == quantization or quantization == "FP8"
     main = max(counts.bytes_by_dtype, key=lambda dtype: counts.bytes_by_dtype[dtype], default="")
@@ -202,7 +212,8 @@ def _download(model: Model, group: FileGroup, launch: Launch) -> Download:
         options += ["--revision", model.repo.ref.revision]
     name = model.repo.listing.id
     elsewhere = model.repo.listing.hub
-    here = bool(elsewhere or (launch.preparation and launch.preparation[0].program == "python"))
+    first = launch.preparation[0].program if launch.preparation else ""
+    here = bool(elsewhere) or first in _READ_FILES
     if here:
         options += ["--local-dir", name.rpartition("/")[2]]
     sizes = _sizes(files)

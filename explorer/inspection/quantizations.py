@@ -1,6 +1,6 @@
 """The quantizations a model can be run in: those its files hold, and those an engine's tools would make."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from explorer.errors import UsageError
@@ -9,6 +9,7 @@ from explorer.fit.conversion import convertible, published_bits, rows_of
 from explorer.fit.formats import FORMATS, format_from_architecture, plan_format
 from explorer.fit.ladder import offered
 from explorer.fit.quantize import plan_rows
+from explorer.fit.quantize_rules import DEFAULTS
 from explorer.fit.support import refusal
 from explorer.fit.synthesis import plans_from_architecture
 from explorer.fit.values import Engine
@@ -27,6 +28,8 @@ _CONVERTED = ("gguf", "mxfp4", "fp8")
 """llama.cpp's own files, and packed methods that its converter unpacks or keeps."""
 
 
+_WHOLE = {"F32", "F16", "BF16"}
+"""Types of a GGUF that is not quantized."""
 _PUBLISHED_AS = {"mxfp4": "MXFP4"}
 """Packed methods that a plan of 16 bits keeps, so that it is called by their name: gpt-oss, whose experts
 stay MXFP4 whatever the rest becomes."""
@@ -39,23 +42,27 @@ def engine_of(quantization: Quantization | None) -> Engine:
     return _ENGINES_BY_METHOD.get(quantization.method, "vllm")
 
 
-def of_model(model: Model, engine: Engine | None = None) -> tuple[WeightMap, ...]:
+def of_model(
+    model: Model, engine: Engine | None = None, *, wanted: str | None = None
+) -> tuple[WeightMap, ...]:
     """The quantizations of an opened model, largest first; empty while headers are missing.
 
-    A GGUF repository offers the files it has, at their real sizes. A packed checkpoint (GPTQ, AWQ, MLX)
-    offers itself. A 16-bit one offers what the engine's own rules would make of it, tensor by tensor;
-    one published at 8 bits nothing above them. Raises UsageError if the engine does not run its format.
+    A GGUF repository offers the files it has, at their real sizes; one in 16 bits also what llama-quantize
+    would make of it. A packed checkpoint (GPTQ, AWQ, MLX) offers itself. A 16-bit one offers what the
+    engine's own rules would make of it, tensor by tensor; one published at 8 bits nothing above them.
+    ``wanted`` is planned beside what people choose from, if llama-quantize has such a file type. Raises
+    UsageError if the engine does not run its format.
     """
     if not model.checkpoint.counts.tensors or not model.complete:
         return ()
     engine = engine or engine_of(model.checkpoint.quantization)
     check_format(model, engine)
     if model.checkpoint.format == "gguf":
-        options = _of_gguf(model)
+        options = _of_gguf(model, wanted)
     elif model.layout.kind == "diffusers":
         options = _of_pipeline(model)
     elif model.architecture is not None and _is_plain(model):
-        options = _planned(model, model.architecture, engine)
+        options = _planned(model, model.architecture, engine, wanted)
     else:
         options = (_stored(model),)
     return tuple(sorted(options, key=lambda option: -option.total_bytes))
@@ -146,11 +153,13 @@ def _stored(model: Model, label: str = "") -> WeightMap:
     return replace(stored, components=tuple(counts.bytes_by_component.items()))
 
 
-def _planned(model: Model, shape: Architecture, engine: Engine) -> tuple[WeightMap, ...]:
+def _planned(
+    model: Model, shape: Architecture, engine: Engine, wanted: str | None
+) -> tuple[WeightMap, ...]:
     """What the engine's tools would make of a 16-bit checkpoint; of one in FP8 or MXFP4, itself and less."""
     published = model.checkpoint.quantization
     tensors = list(model.checkpoint.stored())
-    names = [rung.name for rung in offered(engine)]
+    names = _names(engine, wanted)
     eight = published_bits(tensors) == 8
     if eight:
         names = [name for name in names if name not in ("BF16", "FP8")]
@@ -177,8 +186,8 @@ def _of_pipeline(model: Model) -> tuple[WeightMap, ...]:
     return (stored, replace(halved, exact=False))
 
 
-def _of_gguf(model: Model) -> tuple[WeightMap, ...]:
-    """The file that was read to the byte, the others of its repository by their sizes."""
+def _of_gguf(model: Model, wanted: str | None) -> tuple[WeightMap, ...]:
+    """The file that was read to the byte, the others of its repository by their sizes, then plans."""
     read = model.reading[0]
     own = _stored(model, read.label or "")
     others = [
@@ -186,7 +195,31 @@ def _of_gguf(model: Model) -> tuple[WeightMap, ...]:
         for group in model.layout.groups
         if group.format == "gguf" and group.purpose == "weights" and group.files != read.files
     ]
-    return (own, *(_by_size(own, read, group) for group in others))
+    files = (own, *(_by_size(own, read, group) for group in others))
+    held = {option.quantization for option in files} | {"BF16"}
+    names = [name for name in _names("llama.cpp", wanted) if name not in held]
+    return (*files, *_quantized(model, names))
+
+
+def _names(engine: Engine, wanted: str | None) -> list[str]:
+    """What can be chosen for an engine, and of llama-quantize's other file types the one that is wanted."""
+    names = [rung.name for rung in offered(engine)]
+    if wanted is not None and engine == "llama.cpp":
+        names += [name for name in DEFAULTS if name == wanted.upper() and name not in names]
+    return names
+
+
+def _quantized(model: Model, names: Sequence[str]) -> tuple[WeightMap, ...]:
+    """What llama-quantize would make of a GGUF file in 16 bits; nothing of one that is quantized."""
+    shape = model.architecture
+    if (
+        shape is None
+        or not shape.layers
+        or not set(model.checkpoint.counts.bytes_by_dtype) <= _WHOLE
+    ):
+        return ()
+    rows = rows_of(model.checkpoint.stored(), shape)
+    return tuple(plan_rows(rows, shape, name) for name in names)
 
 
 def _by_size(own: WeightMap, read: FileGroup, other: FileGroup) -> WeightMap:
