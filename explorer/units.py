@@ -62,6 +62,11 @@ def tokens(number: int | None) -> str:
     return str(number)
 
 
+def most_tokens(number: int, limit: int | None) -> str:
+    """The longest context that memory allows: ``40K``; ``1M, limit ?`` if the model states no limit."""
+    return tokens(number) + ("" if limit is not None else ", limit ?")
+
+
 def speed(tokens_per_second: float) -> str:
     """``~95/s``, ``~6,942/s``; below ten with one decimal."""
     return f"~{tokens_per_second:,.{0 if tokens_per_second >= 10 else 1}f}/s"

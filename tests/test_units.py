@@ -62,6 +62,11 @@ def test_contexts_are_binary_thousands(number: int | None, text: str) -> None:
     assert units.tokens(number) == text
 
 
+def test_the_most_context_says_where_no_limit_is_known() -> None:
+    assert units.most_tokens(40960, 40960) == "40K"
+    assert units.most_tokens(1 << 20, None) == "1M, limit ?"
+
+
 def test_ages_take_the_largest_unit_that_fits() -> None:
     now = datetime(2026, 11, 23, tzinfo=UTC)
     assert units.age(datetime(2026, 11, 22, 19, tzinfo=UTC), now) == "5 h"

@@ -141,6 +141,7 @@ def row_json(row: "Row") -> dict[str, Json]:
     if answer is not None:
         fit = {
             "quantization": answer.scenario.quantization,
+            "engine": answer.scenario.engine,
             "verdict": answer.verdict.value,
             "total_bytes": answer.memory.total,
             "decode_tokens_per_second": range_json(answer.speed.decode),

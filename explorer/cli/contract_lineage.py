@@ -4,10 +4,11 @@ import dataclasses
 
 from explorer.cli.contract import SCHEMA_VERSION, Json, range_json, row_json, transfer_json
 from explorer.hub.source import Transfer
+from explorer.inspection.best_variant import Choice
 from explorer.inspection.lineage import Ancestry, Kin, Offspring
 from explorer.inspection.publisher import Publisher
 from explorer.inspection.terms import InheritedTerms, LicenseText
-from explorer.inspection.variants import Choice, Variant, Variants
+from explorer.inspection.variants import Variant, Variants
 from explorer.license.terms import Terms, questions
 
 
@@ -70,14 +71,17 @@ def kin_json(kin: Kin) -> dict[str, Json]:
     }
 
 
-def variants_json(found: Variants, best: Choice | None, transfer: Transfer) -> dict[str, Json]:
+def variants_json(
+    found: Variants, best: Choice | None, published: Choice | None, transfer: Transfer
+) -> dict[str, Json]:
     """The object that ``variants`` prints."""
     return {
         "schema_version": SCHEMA_VERSION,
         "id": found.origin.kin.id,
         "parameters": found.origin.parameters,
         "estimated": found.origin.estimated,
-        "best": {**variant_json(best.variant), "reason": best.reason} if best else None,
+        "best": _choice_json(best),
+        "best_published": _choice_json(published),
         "variants": [variant_json(one) for one in found.variants],
         "repositories_looked_at": found.looked_at,
         "more_repositories": found.more,
@@ -85,6 +89,10 @@ def variants_json(found: Variants, best: Choice | None, transfer: Transfer) -> d
         "problems": [str(error) for error in found.problems],
         "transfer": transfer_json(transfer),
     }
+
+
+def _choice_json(choice: Choice | None) -> Json:
+    return {**variant_json(choice.variant), "reason": choice.reason} if choice else None
 
 
 def variant_json(one: Variant) -> dict[str, Json]:

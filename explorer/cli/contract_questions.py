@@ -65,6 +65,7 @@ def _outcome(answer: "Answer") -> dict[str, Json]:
     return {
         "verdict": answer.verdict.value,
         "quantization": answer.scenario.quantization,
+        "engine": answer.scenario.engine,
         "total_bytes": answer.memory.total,
         "max_context_tokens": answer.max_context_tokens,
         "decode_tokens_per_second": range_json(answer.speed.decode),

@@ -28,6 +28,7 @@ VERDICTS = {
     Verdict.OFFLOAD: "o runs with a part of it on the host",
     Verdict.TOO_LARGE: "x does not fit",
 }
+BEYOND = "!"
 FILES_SHOWN = 12
 GLYPHS = {verdict: words[0] for verdict, words in VERDICTS.items()}
 
@@ -57,6 +58,7 @@ def listing(rows: "Sequence[Row]") -> list[str]:
         Column("Context", right=True, spare=1),
         Column("License", spare=2),
         Column("Best here"),
+        Column("Engine", spare=6),
         Column("GiB", right=True),
         Column("Speed", right=True),
         Column("Downloads", right=True, spare=4),
@@ -71,14 +73,19 @@ def _listing_cells(row: "Row") -> tuple[str, ...]:
         row.listing.id,
         units.count(row.parameters),
         units.count(row.active),
-        units.tokens(row.context_tokens),
+        units.tokens(row.context_tokens) + BEYOND * _is_beyond(row),
         row.license,
         best,
+        row.engine if row.answer is not None else "",
         size,
         speed,
         units.count(row.listing.downloads),
         units.age(row.listing.updated or row.listing.created),
     )
+
+
+def _is_beyond(row: "Row") -> bool:
+    return row.answer is not None and row.answer.is_beyond_limit
 
 
 def judged_cells(row: "Row") -> tuple[str, str, str]:
@@ -90,7 +97,7 @@ def judged_cells(row: "Row") -> tuple[str, str, str]:
     decode = row.answer.speed.decode
     return (
         best,
-        units.gib(row.answer.memory.total),
+        units.gib(row.answer.needed.total),
         units.speed(decode.expected) if decode else "?",
     )
 
@@ -100,6 +107,8 @@ def listing_footing(rows: "Sequence[Row]", machine: "Machine", source: str) -> s
     legend = "+ fits  ~ tight  o offload  x too large"
     if any(row.estimated for row in rows):
         legend += "  ≈ estimated from the parameter count"
+    if any(_is_beyond(row) for row in rows):
+        legend += f"  {BEYOND} asked for more context than the model states"
     return f"{legend} | on {machine.name} | {source}"
 
 
@@ -262,29 +271,29 @@ def answer(value: "Model", result: "Answer") -> list[str]:
         )
         for part in result.placement
     ]
-    speed = result.speed
     pairs = [
         ("verdict", f"{VERDICTS[result.verdict]} on {result.machine.name}"),
         ("on the host", result.on_host),
         ("quantization", f"{scenario.quantization}{'' if result.exact else ' (planned size)'}"),
         ("engine", _engine(scenario)),
-        ("context", _context(scenario)),
+        ("context", _context(result)),
         ("needs", units.memory(memory.total)),
         *[(f"  {name}", units.memory(size)) for name, size in parts if size],
         *placed,
         (
             "most context",
-            units.tokens(result.max_context_tokens) if result.max_context_tokens else "",
+            units.most_tokens(result.max_context_tokens, result.limit_tokens)
+            if result.max_context_tokens and (memory.kv_cache or memory.recurrent_state)
+            else "",
         ),
-        ("decode", _speed(speed.decode)),
-        ("prefill", _speed(speed.prefill)),
-        ("basis", speed.basis),
+        *_speeds(result),
         *[("assumed", text) for text in result.assumptions],
     ]
     return [safe_line(value.repo.listing.id), *facts(pairs), ""]
 
 
-def _context(scenario: "Scenario") -> str:
+def _context(result: "Answer") -> str:
+    scenario = result.scenario
     if scenario.context_tokens is None:
         return ""
     parts = [units.tokens(scenario.context_tokens)]
@@ -294,6 +303,8 @@ def _context(scenario: "Scenario") -> str:
             if scenario.kv_unified
             else f" x {scenario.sequences}"
         )
+    if result.is_beyond_limit:
+        parts.append(f"beyond the model's {units.tokens(result.limit_tokens)}")
     parts.append(f"KV {scenario.kv_dtype}")
     if scenario.mtp:
         parts.append(f"{scenario.draft_tokens} tokens drafted ahead")
@@ -309,6 +320,18 @@ def _engine(scenario: "Scenario") -> str:
     return ", ".join(
         [scenario.engine or "", *(f"{name} {size}" for name, size in sizes if size > 1)]
     )
+
+
+def _speeds(result: "Answer") -> list[tuple[str, str]]:
+    """Both speeds and what they rest on, or once why there is none."""
+    speed = result.speed
+    if speed.decode is None and speed.prefill is None:
+        return [("speed", f"unknown: {speed.basis}")]
+    return [
+        ("decode", _speed(speed.decode)),
+        ("prefill", _speed(speed.prefill)),
+        ("basis", speed.basis),
+    ]
 
 
 def _speed(value: "Range | None") -> str:

@@ -6,10 +6,11 @@ from explorer import units
 from explorer.cli.report import GLYPHS
 from explorer.cli.table import Column, facts, lines
 from explorer.fit.values import Answer
+from explorer.inspection.best_variant import Choice
 from explorer.inspection.lineage import Ancestry, Kin, Offspring
 from explorer.inspection.publisher import Publisher
 from explorer.inspection.terms import InheritedTerms, LicenseText
-from explorer.inspection.variants import Choice, Variant, Variants
+from explorer.inspection.variants import Variant, Variants
 from explorer.license.terms import Permission, questions
 from explorer.lineage import Relation
 from explorer.safetext import safe_line, safe_text
@@ -94,13 +95,13 @@ def _fit_cells(answer: Answer | None, mark: str = " ") -> tuple[str, str, str]:
     decode = answer.speed.decode
     return (
         f"{GLYPHS[answer.verdict]}{mark}{answer.scenario.quantization or '?'}",
-        units.gib(answer.memory.total),
+        units.gib(answer.needed.total),
         units.speed(decode.expected) if decode else "?",
     )
 
 
-def variants(found: Variants, best: Choice | None) -> list[str]:
-    """The best one for the machine with the reason, then all of them."""
+def variants(found: Variants, best: Choice | None, published: Choice | None) -> list[str]:
+    """The best one for the machine with the reason and the best that is published, then all of them."""
     columns = [
         Column("Repository", flexible=True),
         Column("Format", spare=2),
@@ -115,15 +116,22 @@ def variants(found: Variants, best: Choice | None) -> list[str]:
     ]
     head = ["nothing is known to run here"]
     if best is not None:
-        path = best.variant.files[0] if best.variant.files else ""
-        head = facts(
-            [
-                ("best here", f"{best.variant.quantization} of {best.variant.repo}"),
-                ("file", path if best.variant.format == "GGUF" else ""),
-                ("because", best.reason),
-            ]
-        )
+        head = facts(_chosen("best here", best))
+    if published is not None and (best is None or published.variant.key != best.variant.key):
+        head += facts(_chosen("published", published))
     return [*head, "", *lines(columns, [_variant_cells(one) for one in found.variants])]
+
+
+def _chosen(label: str, choice: Choice) -> list[tuple[str, str]]:
+    one = choice.variant
+    name, repo = one.quantization, one.repo
+    made = f"weights fit {repo} --quant {name} --command" if not choice.is_published else ""
+    return [
+        (label, f"{name}{'' if choice.is_published else ' planned'} of {repo}"),
+        ("file", one.files[0] if one.files and one.format == "GGUF" else ""),
+        ("because", choice.reason),
+        ("made by", made),
+    ]
 
 
 def _variant_cells(one: Variant) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from explorer import units
 from explorer.cli.report import GLYPHS
 from explorer.cli.table import Column, facts, lines
+from explorer.fit.upgrades import unhelpful
 from explorer.fit.values import Verdict
 from explorer.safetext import safe_line
 
@@ -68,7 +69,7 @@ def _setup(setup: "Setup") -> tuple[str, ...]:
         units.memory(setup.memory_bytes),
         setup.machine.name + (f" ({setup.answer.on_host} in RAM)" if setup.answer.on_host else ""),
         setup.family,
-        units.memory(setup.answer.memory.total),
+        units.memory(setup.answer.needed.total),
         _speed(setup.answer.speed.decode),
         ", ".join(setup.alike[:3]) + (", …" if len(setup.alike) > 3 else ""),
     )
@@ -87,14 +88,16 @@ def upgrade_lines(found: "Sequence[Upgrade]") -> list[str]:
     ]
     rows = [("as it is", *_upgrade(before))]
     rows += [(one.change, *_upgrade(one.after)) for one in found if one.helps]
-    idle = [one.change for one in found if not one.helps]
-    said = [f"no help: {', '.join(idle)}"] if idle else []
-    return [f"Upgrades of {safe_line(before.machine.name)}", "", *lines(columns, rows), *said]
+    idle = unhelpful(found)
+    said = [f"no help: {idle}"] if idle else []
+    return [f"If you upgraded {safe_line(before.machine.name)}", "", *lines(columns, rows), *said]
 
 
 def _upgrade(answer: "Answer") -> tuple[str, str, str]:
     quantization = answer.scenario.quantization or "?"
-    most = units.tokens(answer.max_context_tokens) if answer.max_context_tokens else "-"
+    most = "-"
+    if answer.max_context_tokens:
+        most = units.most_tokens(answer.max_context_tokens, answer.limit_tokens)
     return f"{GLYPHS[answer.verdict]} {quantization}", most, _speed(answer.speed.decode)
 
 

@@ -8,13 +8,14 @@ the weights is passed over without a plan.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import get_args
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.planner import judge
 from explorer.fit.values import Answer, Scenario, Verdict
 from explorer.fit.weight_map import WeightMap
-from explorer.hardware.catalog import Entry, describe, entries
+from explorer.hardware.catalog import Entry, Tier, describe, entries
 from explorer.hardware.machine import Machine
 from explorer.hardware.spec import (
     assumed_host_available,
@@ -55,6 +56,18 @@ class Setup:
     answer: Answer
     alike: tuple[str, ...] = ()
     """Other devices of the family with as much memory, which do as well."""
+    tier: Tier = "consumer"
+    """For whom it is sold."""
+
+    def is_like(self, machine: Machine) -> bool:
+        """Whether a machine has just these devices, or as many of one that does as well."""
+        names = {device.name for device in machine.devices}
+        return (
+            len(machine.devices) == self.count
+            and bool(names)
+            and (names <= {self.device} or any(names == {other} for other in self.alike))
+            and self.answer.verdict is not Verdict.OFFLOAD
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,7 @@ class Enough:
     """The quantization it was asked for."""
     min_tokens_per_second: float | None
     setups: tuple[Setup, ...]
-    """Least memory first, then fewest devices."""
+    """Least memory first, then fewest devices; of equals what is easiest to come by, then the fastest."""
     without_speed: tuple[str, ...]
     """Families with room for the model, left out because no measured runs tell their speed."""
 
@@ -119,8 +132,18 @@ def find_enough(
     for family, offers in _processors():
         setup, _ = search.smallest(family, offers)
         found += [setup] if setup else []
-    found.sort(key=lambda setup: (setup.memory_bytes, setup.count, setup.family))
+    found.sort(key=_preference)
     return Enough(weights.quantization, min_tokens_per_second, tuple(found), tuple(silent))
+
+
+_TIERS = get_args(Tier)
+
+
+def _preference(setup: Setup) -> tuple[int, int, int, int, str]:
+    devices = setup.machine.devices
+    bandwidth = devices[0].bandwidth_bytes_per_second if devices else None
+    bandwidth = bandwidth or setup.machine.host_bandwidth_bytes_per_second or 0
+    return setup.memory_bytes, setup.count, _TIERS.index(setup.tier), -bandwidth, setup.family
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +156,7 @@ class _Offer:
     memory_bytes: int
     offload: bool = False
     """Experts may stay on the host."""
+    tier: Tier = "consumer"
 
     @property
     def room_bytes(self) -> int:
@@ -195,7 +219,7 @@ class _Search:
         ]
         return Setup(
             family, offer.machine, offer.device, offer.count, offer.memory_bytes, answer,
-            tuple(dict.fromkeys(alike)) if self.min_speed is None else (),
+            tuple(dict.fromkeys(alike)) if self.min_speed is None else (), offer.tier,
         )  # fmt: skip
 
 
@@ -228,7 +252,7 @@ def _offers(entry: Entry) -> Iterator[_Offer]:
                     entry.bandwidth_bytes_per_second if entry.unified else bandwidth
                 ),
             )
-            yield _Offer(machine, device.name, count, count * size)
+            yield _Offer(machine, device.name, count, count * size, tier=entry.tier)
 
 
 def _beside_ram(offers: Sequence[_Offer]) -> tuple[_Offer, ...]:
@@ -242,7 +266,7 @@ def _beside_ram(offers: Sequence[_Offer]) -> tuple[_Offer, ...]:
                 host_memory_bytes=size,
                 host_available_bytes=assumed_host_available(size),
             ),
-            card.device, 1, card.memory_bytes + size, offload=True,
+            card.device, 1, card.memory_bytes + size, offload=True, tier=card.tier,
         )
         for card in cards
         for size in BESIDE_A_CARD
@@ -269,7 +293,10 @@ def _processors() -> tuple[tuple[str, tuple[_Offer, ...]], ...]:
             )
             for size in sizes
         ]
-        offers = [_Offer(machine, "", 1, machine.host_memory_bytes) for machine in machines]
+        tier: Tier = "datacenter" if server else "consumer"
+        offers = [
+            _Offer(machine, "", 1, machine.host_memory_bytes, tier=tier) for machine in machines
+        ]
         families.append((family, tuple(offers)))
     return tuple(families)
 

@@ -88,6 +88,7 @@ def _answer(
         gpu_layers=plan.gpu_layers,
         host_expert_layers=plan.host_expert_layers,
         layers=len(architecture.layers),
+        limit_tokens=architecture.context_tokens,
     )
 
 

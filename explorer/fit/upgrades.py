@@ -15,6 +15,7 @@ from explorer.units import GIB
 MORE_RAM = (32 * GIB, 64 * GIB, 128 * GIB)
 MOST_SIZES = 3
 """Of a device that shares its memory, so many larger ones are proposed."""
+_RAM = " GB RAM"
 FIRST_CARD = 16 * GIB
 """The least memory of a card that is proposed to a machine without one."""
 
@@ -59,6 +60,14 @@ def upgrades(
     )
 
 
+def unhelpful(found: Sequence[Upgrade]) -> str:
+    """The changes that bring nothing in a line: ``+32, +64, +128 GB RAM, a second RTX 4090``."""
+    idle = [one.change for one in found if not one.helps]
+    sizes = [change.removesuffix(_RAM) for change in idle if change.endswith(_RAM)]
+    others = [change for change in idle if not change.endswith(_RAM)]
+    return ", ".join([*([f"{', '.join(sizes)}{_RAM}"] if sizes else []), *others])
+
+
 def _answered(
     architecture: Architecture, options: Sequence[WeightMap], machine: Machine, scenario: Scenario
 ) -> Answer:
@@ -86,7 +95,7 @@ def _changes(machine: Machine) -> Iterator[tuple[str, Machine]]:
         return
     for size in MORE_RAM:
         yield (
-            f"+{size // GIB} GB RAM",
+            f"+{size // GIB}{_RAM}",
             replace(
                 machine,
                 name=f"{machine.name}, +{size // GIB} GB RAM",

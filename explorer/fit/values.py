@@ -9,6 +9,10 @@ from explorer.hardware.machine import Machine
 Engine: TypeAlias = Literal["llama.cpp", "vllm", "transformers", "mlx", "diffusers"]
 
 
+HOST = "host"
+"""How the host is called among the places of a plan."""
+
+
 class Verdict(StrEnum):
     """What a person can do with a model on a machine, best first."""
 
@@ -162,6 +166,8 @@ class Answer:
     """Blocks on an accelerator whose experts stay on the host (llama.cpp ``--n-cpu-moe``)."""
     layers: int = 0
     """Blocks of the model."""
+    limit_tokens: int | None = None
+    """The context the model itself states; None if it states none, or has none."""
 
     @property
     def on_host(self) -> str:
@@ -172,3 +178,23 @@ class Answer:
             return f"experts of {self.host_expert_layers} of {self.layers} layers"
         hosted = self.layers - self.gpu_layers
         return f"{hosted} of {self.layers} layers" if self.gpu_layers else f"all {hosted} layers"
+
+    @property
+    def is_beyond_limit(self) -> bool:
+        """The context asked for is longer than the model's own."""
+        return self.limit_tokens is not None and (
+            (self.scenario.context_tokens or 0) > self.limit_tokens
+        )
+
+    @property
+    def needed(self) -> Memory:
+        """What it takes of the memory its verdict is about, so that the two never contradict each other.
+
+        Where it runs on accelerators alone, what they hold: the host's share, an embedding table and
+        buffers, is apart. Otherwise, and where there is one memory for both, everything.
+        """
+        shared = any(device.unified for device in self.machine.devices)
+        if shared or self.verdict not in (Verdict.FITS, Verdict.TIGHT):
+            return self.memory
+        held = [placed.memory for placed in self.placement if placed.device != HOST]
+        return sum(held, Memory()) if held else self.memory

@@ -107,20 +107,32 @@ def _lines(models: Sequence[Compared]) -> tuple[Line, ...]:
         _figures("context", [model.context_tokens for model in models], units.tokens, "more"),
         _words("license", [model.license for model in models]),
         _words("architecture", [model.architecture for model in models]),
+        _words("engine", [(one.scenario.engine or "") if one else "" for one in answers]),
         _words("verdict", [RUNS[one.verdict] if one else "" for one in answers]),
         _words(
             "best here", [(one.scenario.quantization or "") if one else "" for one in answers]
         ),
-        _figures("memory", [one.memory.total if one else None for one in answers],
+        _figures("memory", [one.needed.total if one else None for one in answers],
                  units.memory, "less"),
-        _figures("weights", [one.memory.weights if one else None for one in answers], units.memory),
-        _figures("KV cache", [one.memory.kv_cache if one else None for one in answers],
+        _figures("weights", [one.needed.weights if one else None for one in answers], units.memory),
+        _figures("KV cache", [one.needed.kv_cache if one else None for one in answers],
                  units.memory, "less"),
-        _figures("most context", [(one.max_context_tokens or None) if one else None
-                                  for one in answers], units.tokens, "more"),
+        _most_context(answers),
         _figures("decode", [one.expected if one else None for one in decodes], units.speed, "more"),
         _figures("prefill", [one.expected if one else None for one in prefills], units.speed, "more"),
     )  # fmt: skip
+
+
+def _most_context(answers: Sequence[Answer | None]) -> Line:
+    """Compared only where every model states its limit: otherwise the figure says where the search ended."""
+    cells = tuple(
+        units.most_tokens(one.max_context_tokens, one.limit_tokens)
+        if one and one.max_context_tokens
+        else "?"
+        for one in answers
+    )
+    known = [one.max_context_tokens if one and one.limit_tokens else None for one in answers]
+    return replace(_figures("most context", known, units.tokens, "more"), cells=cells)
 
 
 def _figures(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
+from explorer.fit.engines import engine_for
 from explorer.fit.planner import best, judge
 from explorer.fit.values import Answer, Scenario
 from explorer.fit.weight_map import WeightMap
@@ -25,8 +26,12 @@ class Grid:
     contexts: tuple[int, ...]
     cells: tuple[tuple[Answer, ...], ...]
     """One row a quantization, one cell a context."""
+    chosen: int = 0
+    """Index of the column for the context that was asked for."""
     by_context: bool = True
     """The columns are contexts; False where nothing grows with one, and there is a single column."""
+    limit_tokens: int | None = None
+    """The context the model itself states; None if it states none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +83,13 @@ def answer_subject(found: Subject, machine: Machine) -> Answer:
     return judge(found.architecture, chosen, machine, scenario)
 
 
-def grid_of(found: Subject, machine: Machine, contexts: Sequence[int] | None = None) -> Grid:
-    """Answers for every quantization a model is offered in, at each context up to the model's own."""
-    columns = tuple(contexts or grid_contexts(found.architecture))
+def grid_of(found: Subject, machine: Machine) -> Grid:
+    """Answers for every quantization a model is offered in, at each context up to the model's own.
+
+    The context that was asked for is one of them, whatever it is.
+    """
+    wanted = context_of(found)
+    columns = grid_contexts(found.architecture, wanted)
     return Grid(
         tuple(option.quantization for option in found.options),
         columns,
@@ -91,8 +100,16 @@ def grid_of(found: Subject, machine: Machine, contexts: Sequence[int] | None = N
             )
             for option in found.options
         ),
+        chosen=columns.index(wanted) if wanted in columns else 0,
         by_context=grows_with_context(found.architecture),
+        limit_tokens=found.architecture.context_tokens,
     )
+
+
+def context_of(found: Subject) -> int | None:
+    """The context a model is judged for: what was asked for, or the engine's default; None if it has none."""
+    engine = engine_for(found.architecture, found.scenario)
+    return engine.resolve(found.architecture, found.scenario)[0].context_tokens
 
 
 def grows_with_context(shape: Architecture) -> bool:
@@ -100,16 +117,16 @@ def grows_with_context(shape: Architecture) -> bool:
     return bool(shape.layers) and shape.kind != "encoder"
 
 
-def grid_contexts(shape: Architecture) -> tuple[int, ...]:
-    """Powers of two from 4K up to the model's own limit, which is the last column.
+def grid_contexts(shape: Architecture, wanted: int | None) -> tuple[int, ...]:
+    """Powers of two from 4K up to the model's own limit, that limit, and the context that is wanted.
 
-    The limit alone where memory does not grow with the context.
+    The wanted one alone where memory does not grow with the context.
     """
-    if not grows_with_context(shape):
-        return (shape.context_tokens or CONTEXTS[0],)
+    if wanted is None or not grows_with_context(shape):
+        return (wanted or shape.context_tokens or CONTEXTS[0],)
     limit = shape.context_tokens or CONTEXTS[5]
-    below = tuple(context for context in CONTEXTS if context < limit)
-    return (*below, min(limit, CONTEXTS[-1]))
+    below = {context for context in CONTEXTS if context < limit}
+    return tuple(sorted(below | {min(limit, CONTEXTS[-1]), wanted}))
 
 
 def _demand_whole(model: Model) -> None:
@@ -133,11 +150,14 @@ def _as_offered(shape: Architecture, options: Sequence[WeightMap]) -> Architectu
 
 
 def _with_engine(model: Model, scenario: Scenario) -> Scenario:
-    """The scenario with the engine that people run this checkpoint on, if it names none."""
-    if scenario.engine is not None:
-        return scenario
+    """The scenario with the engine that people run this checkpoint on, if it names none.
+
+    Pipelines are run by their own library, whatever it names.
+    """
     if model.layout.kind == "diffusers":
         return replace(scenario, engine="diffusers")
+    if scenario.engine is not None:
+        return scenario
     return replace(scenario, engine=engine_of(model.checkpoint.quantization))
 
 

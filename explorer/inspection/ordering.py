@@ -28,7 +28,7 @@ def order_rows(rows: Iterable[Row], column: str, *, descending: bool) -> list[Ro
 
 
 def _memory(row: Row) -> int | None:
-    return row.answer.memory.total if row.answer else None
+    return row.answer.needed.total if row.answer else None
 
 
 def _speed(row: Row) -> float | None:

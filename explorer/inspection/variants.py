@@ -1,30 +1,26 @@
 """Everything one model can be had as: each quantized repository and each file in it, in one table.
 
 Sizes are those of the files, so no header is read: one look-up a repository. How a variant runs here is
-judged on the model's own shape, with its bytes laid out as in the nearest planned quantization.
+judged on the model's own shape, with its bytes laid out as in the nearest planned quantization. A 16-bit
+checkpoint is judged as everywhere else: as llama.cpp runs it once it is converted.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from explorer import units
-from explorer.errors import ExplorerError, HeaderError, UsageError
+from explorer.errors import ExplorerError, UsageError
 from explorer.fit.architecture import Architecture
-from explorer.fit.config import from_config as shape_of
-from explorer.fit.engines import DEFAULT_ENGINE
-from explorer.fit.planner import judge
-from explorer.fit.synthesis import parameters_of
+from explorer.fit.planner import best, judge
 from explorer.fit.values import Answer, Engine, Scenario, Verdict
 from explorer.fit.weight_map import WeightMap, scaled_to
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing, Repo, Source
 from explorer.inspection.documents import json_object
 from explorer.inspection.lineage import Kin, Lineage
-from explorer.inspection.model import CONFIG
-from explorer.inspection.quantizations import engine_of, of_listing
+from explorer.inspection.model import CONFIG, Model
+from explorer.inspection.quantizations import engine_of, of_model
 from explorer.inspection.rows import describe
 from explorer.lineage import Relation
 from explorer.weights.layout import FileGroup, lay_out
@@ -36,10 +32,10 @@ AT_ONCE = 8
 MOST_FILES = 100
 """Variants of one repository."""
 _HIGHEST_STEPS = 3
-_FULL_BITS = 16.5
-"""Beyond these a file holds 32 bits of what was published in 16: no better, only larger."""
 _DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
-_NAME_ONLY = "only its name is known"
+PLANNED = "planned"
+"""The format of what nobody published and an engine's tools would make."""
+NAME_ONLY = "only its name is known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +49,8 @@ class Origin:
     """Its weights in planned quantizations; empty if its size is unknown."""
     estimated: bool
     """The shape was supposed from the parameter count."""
+    engine: Engine = "llama.cpp"
+    """What people run it on, which the listing and the Fit tab judge it for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +76,11 @@ class Variant:
     answer: Answer | None = None
     refusal: str = ""
     """Why its engine does not run it on the machine it was judged for."""
+
+    @property
+    def converted(self) -> bool:
+        """Its engine runs a GGUF file that is made of it first."""
+        return self.engine == "llama.cpp" and self.format not in {"GGUF", PLANNED}
 
     @property
     def uploader(self) -> str:
@@ -107,18 +110,15 @@ class Variants:
     """That are to be looked at, the model's own among them."""
     more: bool = False
     """Further repositories are listed, with fewer downloads."""
+    best: Answer | None = None
+    """The best quantization on the machine it was judged for, of all that the model is offered in whoever
+    publishes it: what the listing and the Fit tab say. None if nothing runs, or the size is unknown."""
+    beyond: Answer | None = None
+    """How the next larger one would run."""
     done: bool = False
     note: str = ""
     """What the source cannot tell, and what was supposed."""
     problems: tuple[ExplorerError, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The variant to take on a machine, and why."""
-
-    variant: Variant
-    reason: str
 
 
 async def find_variants(
@@ -159,8 +159,11 @@ def judge_variants(
 ) -> Variants:
     """The variants with their verdicts. Those of ``before``, on the same machine, are kept."""
     known = {one.key: one for one in before.variants} if before else {}
+    best, beyond = _best(found.origin, machine, scenario)
     return replace(
         found,
+        best=best,
+        beyond=beyond,
         variants=tuple(
             known.get(one.key) or _judged(one, found.origin, machine, scenario)
             for one in found.variants
@@ -168,22 +171,45 @@ def judge_variants(
     )
 
 
-def choose(found: Variants, scenario: Scenario) -> Choice | None:
-    """The best variant for the machine it was judged on; None if nothing is known to run there.
+def opened(origin: Origin, model: Model) -> Origin:
+    """The origin with what its headers say rather than its listing, once they have all been read.
 
-    Of what fits the one with the most bits a weight, as the listing chooses; failing that of what is tight;
-    if all need the host, which is slow, the smallest of at least four bits. Variants for the engine that was
-    asked for come before those of other engines.
+    As it was if another model is the origin, or one that has no blocks to place.
     """
-    judged = [one for one in found.variants if one.answer and one.size_bytes]
-    own = [one for one in judged if one.engine == (scenario.engine or DEFAULT_ENGINE)]
-    for candidates in (own, judged):
-        for verdict in (Verdict.FITS, Verdict.TIGHT, Verdict.OFFLOAD):
-            running = [one for one in candidates if one.answer and one.answer.verdict is verdict]
-            if running:
-                chosen = _pick(running, verdict)
-                return Choice(chosen, _reason(chosen, running, candidates))
-    return None
+    if model.id != origin.kin.id or not model.complete or model.architecture is None:
+        return origin
+    plans = of_model(model)
+    if not plans or not model.architecture.layers:
+        return origin
+    return replace(
+        origin,
+        architecture=model.architecture,
+        plans=plans,
+        estimated=False,
+        engine=engine_of(model.checkpoint.quantization),
+    )
+
+
+def _best(
+    origin: Origin, machine: Machine, scenario: Scenario
+) -> tuple[Answer | None, Answer | None]:
+    """The best quantization of a model on a machine, and how the next larger one would run."""
+    if origin.architecture is None or not origin.plans:
+        return None, None
+    asked = replace(scenario, engine=origin.engine, quantization=None)
+    try:
+        found = best(origin.architecture, origin.plans, machine, asked, explain=False)
+        name = found.scenario.quantization
+        size = next(plan.total_bytes for plan in origin.plans if plan.quantization == name)
+        larger = [plan for plan in origin.plans if plan.total_bytes > size]
+        if found.verdict is Verdict.TOO_LARGE:
+            return None, None
+        if not larger:
+            return found, None
+        following = min(larger, key=lambda plan: plan.total_bytes)
+        return found, judge(origin.architecture, following, machine, asked, explain=False)
+    except UsageError:
+        return None, None
 
 
 async def _origin(source: Source, lineage: Lineage, kin: Kin) -> Origin:
@@ -215,16 +241,10 @@ async def _config(source: Source, repo: Repo) -> Mapping[str, Any]:
 
 
 def _described(kin: Kin, listing: Listing) -> Origin:
-    about = {key: listing.config[key] for key in _SHALLOW[:2] if key in listing.config}
-    row = describe(replace(listing, config=about))
-    shape: Architecture | None = None
-    with suppress(HeaderError):
-        shape = shape_of(listing.config) if listing.config else None
-    estimated = shape is None or not shape.layers
-    shape = row.architecture if estimated else shape
-    parameters = row.parameters or (parameters_of(shape) if shape else None)
-    plans = of_listing(shape, parameters, None) if shape and shape.layers else ()
-    return Origin(kin, shape, parameters, plans, estimated)
+    row = describe(listing)
+    shape = row.architecture
+    plans = row.options if shape and shape.layers else ()
+    return Origin(kin, shape, row.parameters, plans, row.estimated, row.engine)
 
 
 def _with(found: Variants, kin: Kin, *, own: bool = False) -> Variants:
@@ -233,7 +253,7 @@ def _with(found: Variants, kin: Kin, *, own: bool = False) -> Variants:
     if kin.error is not None:
         return replace(looked, problems=(*found.problems, kin.error))
     if kin.repo is None:
-        named = [] if own else [Variant(kin.id, *_by_name(kin), note=_NAME_ONLY)]
+        named = [] if own else [Variant(kin.id, *_by_name(kin), note=NAME_ONLY)]
     else:
         named = list(_in_repository(kin, kin.repo, found.origin))
     grown = sorted((*found.variants, *named), key=_order)
@@ -303,19 +323,17 @@ def _checkpoint(listing: Listing, group: FileGroup) -> tuple[str, str, Engine]:
         label = max(counts, key=lambda dtype: counts[dtype]) if counts else _DTYPES.get(said, "?")
     if mlx:
         return label, "MLX", "mlx"
-    engine = engine_of(quantization)
-    return label, group.format, "vllm" if engine == "llama.cpp" else engine
+    return label, group.format, engine_of(quantization)
 
 
 def _judged(variant: Variant, origin: Origin, machine: Machine, scenario: Scenario) -> Variant:
     if not variant.size_bytes or variant.note or origin.architecture is None or not origin.plans:
         return variant
-    size = variant.size_bytes
-    nearest = min(origin.plans, key=lambda plan: abs(plan.total_bytes - size))
-    weights = replace(scaled_to(nearest, size, variant.quantization), exact=True)
-    asked = replace(scenario, engine=variant.engine)
-    if variant.engine != (scenario.engine or DEFAULT_ENGINE):  # the settings are another engine's
-        asked = Scenario(variant.engine, scenario.context_tokens, scenario.sequences)
+    asked = scenario
+    if variant.engine != origin.engine:  # the settings are another engine's
+        asked = Scenario(context_tokens=scenario.context_tokens, sequences=scenario.sequences)
+    asked = replace(asked, engine=variant.engine, quantization=None)
+    weights = _weights(variant, variant.size_bytes, origin.plans)
     try:
         answer = judge(origin.architecture, weights, machine, asked, explain=False)
     except UsageError as error:
@@ -323,52 +341,9 @@ def _judged(variant: Variant, origin: Origin, machine: Machine, scenario: Scenar
     return replace(variant, answer=answer, refusal="")
 
 
-def _pick(running: list[Variant], verdict: Verdict) -> Variant:
-    if verdict is Verdict.OFFLOAD:
-        enough = [one for one in running if (one.bits_per_weight or 0) >= 4]
-        return min(enough or running, key=lambda one: one.size_bytes or 0)
-    most = max(min(one.bits_per_weight or 0, _FULL_BITS) for one in running)
-    # files of one quantization differ by their headers and by what the uploader kept in full
-    alike = [one for one in running if (one.bits_per_weight or 0) >= most * 0.99]
-    least = min(one.size_bytes or 0 for one in alike)
-    alike = [one for one in alike if (one.size_bytes or 0) <= least * 1.03]
-    return max(alike, key=lambda one: (one.downloads or 0, -(one.size_bytes or 0)))
-
-
-_RUNNING = {
-    Verdict.FITS: "fit",
-    Verdict.TIGHT: "fit without their reserve",
-    Verdict.OFFLOAD: "run partly on the host",
-}
-_BEYOND = {
-    Verdict.TIGHT: "would leave no reserve",
-    Verdict.OFFLOAD: "would run partly on the host",
-    Verdict.TOO_LARGE: "is too large",
-}
-
-
-def _reason(chosen: Variant, running: list[Variant], candidates: list[Variant]) -> str:
-    """Why this one, in words."""
-    answer = chosen.answer
-    if answer is None:
-        return ""
-    bits = f" ({chosen.bits_per_weight:.1f})" if chosen.bits_per_weight else ""
-    best = "the most bits a weight"
-    if answer.verdict is Verdict.OFFLOAD:
-        best = "the smallest of at least four bits a weight"
-    context = units.tokens(answer.scenario.context_tokens)
-    here = f"{_RUNNING[answer.verdict]} at {context} with {answer.scenario.engine}"
-    said = [f"{best}{bits} of the {len(running)} that {here}"]
-    if len(running) == 1:
-        said = [f"{chosen.bits_per_weight or 0:.1f} bits a weight, the only one to {here}"]
-    if answer.speed.decode:
-        said.append(f"{units.speed(answer.speed.decode.expected)} expected")
-    beyond = [
-        (one.size_bytes or 0, one.quantization, one.answer.verdict)
-        for one in candidates
-        if one.answer and one not in running and (one.size_bytes or 0) > (chosen.size_bytes or 0)
-    ]
-    if beyond:
-        _, quantization, verdict = min(beyond)
-        said.append(f"the next larger, {quantization}, {_BEYOND.get(verdict, 'does not')}")
-    return "; ".join(said)
+def _weights(variant: Variant, size_bytes: int, plans: Sequence[WeightMap]) -> WeightMap:
+    """What an engine loads of a variant: a GGUF file made of its checkpoint, or its files as they are."""
+    if variant.converted:
+        return max(plans, key=lambda plan: plan.total_bytes)
+    nearest = min(plans, key=lambda plan: abs(plan.total_bytes - size_bytes))
+    return replace(scaled_to(nearest, size_bytes, variant.quantization), exact=True)

@@ -189,7 +189,7 @@ class WeightsApp(RememberingApp):
 
         ref = message.ref
         self.post_message(Remember(lambda now: now.open(ref.id)))
-        screen = ModelScreen(ref).data_bind(
+        screen = ModelScreen(ref, message.row).data_bind(
             WeightsApp.machine, WeightsApp.scenario, WeightsApp.remembered
         )
         name = self._sources.home(ref) if message.marked else self._sources.knowing(ref)

@@ -11,7 +11,7 @@ from explorer.ui.verdicts import LOOKS
 PENDING = "…"
 GROUPS = (
     ("parameters", "active", "context", "license", "architecture"),
-    ("best here", "verdict", "memory", "weights", "KV cache"),
+    ("best here", "engine", "verdict", "memory", "weights", "KV cache"),
     ("most context", "decode", "prefill"),
 )
 """The properties in the order they are shown, a blank line between the groups."""

@@ -239,6 +239,6 @@ def _fit(kin: Kin) -> tuple[Cell, str, str]:
     decode = answer.speed.decode
     return (
         (Run(look.glyph, look.tone), Run(f"{mark}{answer.scenario.quantization or '?'}")),
-        gib(answer.memory.total),
+        gib(answer.needed.total),
         speed(decode.expected) if decode else "",
     )

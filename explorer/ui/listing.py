@@ -108,7 +108,7 @@ def cells(
         figures = (
             quiet(count(row.parameters)),
             active(row),
-            quiet(tokens(row.context_tokens)),
+            own_context(row),
             quiet(row.license or "?"),
         )
         here = (best_here(row.answer, estimated=row.estimated), quick(row.answer))
@@ -149,6 +149,14 @@ def active(row: "Row") -> Cell:
     return Run(text, "dim") if row.active > DENSE_SHARE * row.parameters else text
 
 
+def own_context(row: "Row") -> Cell:
+    """The model's own context; ``!`` where a longer one was asked for."""
+    text = tokens(row.context_tokens)
+    if row.answer is not None and row.answer.is_beyond_limit:
+        return Run(f"{text}!", "warn")
+    return quiet(text)
+
+
 def quiet(text: str) -> Cell:
     """An unknown figure steps back."""
     return Run(text, "dim") if text == "?" else text
@@ -159,7 +167,7 @@ def best_here(answer: Answer | None, *, estimated: bool) -> Cell:
     if answer is None:
         return Run("?  not known", "dim")
     look = LOOKS[answer.verdict]
-    size = ("≈" if estimated else "") + memory(answer.memory.total)
+    size = ("≈" if estimated else "") + memory(answer.needed.total)
     quantization = short(answer.scenario.quantization or "")
     return (
         Run(f"{look.glyph} ", look.tone),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
@@ -9,6 +10,9 @@ from explorer.errors import ExplorerError
 from explorer.hardware.machine import Machine
 from explorer.hub.source import Listing, ModelRef
 from explorer.userfile import Remembered
+
+if TYPE_CHECKING:
+    from explorer.inspection.rows import Row
 
 MACHINE_SCREEN = "machine"
 """Id of the machine screen, which is not opened on top of itself."""
@@ -25,6 +29,8 @@ class OpenModel(Message):
     ref: ModelRef
     marked: bool = False
     """It is to be had where it was marked, whatever is listed now."""
+    row: "Row | None" = None
+    """What is known of it already."""
 
 
 @dataclass

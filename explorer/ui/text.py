@@ -42,6 +42,18 @@ def fit_middle(text: str, width: int) -> str:
     return set_cell_size(text, width - 1 - cell_len(end)) + ELLIPSIS + end
 
 
+def in_two(name: str, width: int) -> tuple[str, str]:
+    """A name in two lines of exactly ``width`` cells, broken behind a dash where there is one.
+
+    The second is blank if the first has room for all of it, and cut in the middle if two are not enough.
+    """
+    if cell_len(name) <= width:
+        return fit_end(name, width), " " * width
+    head = set_cell_size(name, width)
+    at = max(head.rfind(mark) for mark in "-_.") + 1 or len(head.rstrip())
+    return fit_end(name[:at], width), fit_middle(name[at:], width)
+
+
 def flow(pieces: Sequence[Content], width: int, gap: int) -> Content:
     """Pieces beside each other, on as many lines as they need; none of them is broken."""
     lines: list[list[Content]] = [[]]

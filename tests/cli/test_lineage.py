@@ -78,7 +78,7 @@ def test_variants_put_the_best_on_top_with_the_reason(capsys: pytest.CaptureFixt
     shown = output(capsys, "variants", ORIGINAL, *MACHINE)
     assert shown["best"]["quantization"] == "Q8_0"
     assert shown["best"]["repository"] == "quantizer-0/Llama-8B-GGUF"
-    assert "the most bits a weight" in shown["best"]["reason"]
+    assert "the highest quality that fits" in shown["best"]["reason"]
     assert shown["best"]["size_bytes"] == 8_540_771_648
     assert len(shown["variants"]) == 1 + 3 * 2
     assert shown["transfer"]["requests"] <= 1 + 4 + 1 + 2, "a look-up each, a listing, a config"

@@ -54,6 +54,29 @@ def test_setups_come_by_memory_and_then_by_count() -> None:
     assert len({(setup.family, setup.answer.verdict) for setup in setups}) == len(setups)
 
 
+def test_of_equals_what_people_can_buy_comes_first_and_then_the_fastest() -> None:
+    setups = find_enough(architecture(), [dense("Q4_K_M", 17)], ASKED).setups
+    equals = [one for one in setups if (one.memory_bytes, one.count) == (24 * GIB, 1)]
+    tiers = [one.tier for one in equals]
+    assert tiers[0] == "consumer"
+    assert tiers == sorted(tiers, key=["consumer", "workstation", "datacenter"].index)
+    speeds = [
+        one.machine.devices[0].bandwidth_bytes_per_second
+        for one in equals
+        if one.tier == "consumer"
+    ]
+    assert len(speeds) > 2
+    assert speeds == sorted(speeds, key=lambda speed: -(speed or 0))
+
+
+def test_the_machine_in_use_is_known_among_them() -> None:
+    setups = find_enough(architecture(), [dense("Q4_K_M", 17)], ASKED).setups
+    for name, known in [("RTX 3090", True), ("RTX 3090 Ti", True), ("2x RTX 3090", False)]:
+        mine = [one for one in setups if one.is_like(parse_machine(name))]
+        assert [one.family for one in mine] == ["GeForce RTX 30"] * known, name
+    assert not any(one.is_like(parse_machine("cpu 32GB")) for one in setups)
+
+
 def test_a_speed_that_is_wanted_is_met_and_unmeasured_families_are_named() -> None:
     model, weights = architecture(), [dense("Q4_K_M", 5)]
     found = find_enough(model, weights, ASKED, min_tokens_per_second=60)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from explorer.errors import HeaderError, Unreachable
 from explorer.hub.huggingface import HuggingFace
 from explorer.hub.ranges import IN_LOOP_BYTES, run
+from explorer.hub.snapshot import Snapshot
 from explorer.hub.source import Listing, ModelRef, Repo, RepoFile
 from explorer.inspection.documents import json_object, missing_files
 from explorer.inspection.model import Model
@@ -172,6 +173,7 @@ async def test_parts_that_a_pipeline_names_and_has_not() -> None:
         "_class_name": "FluxPipeline",
         "transformer": ["diffusers", "FluxTransformer2DModel"],
         "vae": ["diffusers", "AutoencoderKL"],
+        "tokenizer_2": ["transformers", "T5TokenizerFast"],
         "safety_checker": [None, None],
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "scheduler": ["diffusers", "FlowMatchEulerDiscreteScheduler"],
@@ -184,6 +186,15 @@ async def test_parts_that_a_pipeline_names_and_has_not() -> None:
     assert "model_index.json names parts that are not there. vae" in warned(model)
     assert not any(name in warned(model) for name in ("safety_checker", "tokenizer", "scheduler"))
     assert model.checkpoint.counts.by_component == {"transformer": 16}
+
+
+async def test_a_snapshot_that_leaves_tokenizers_out_misses_nothing() -> None:
+    source = Snapshot()
+    async with aclosing(open_model(source, ModelRef("black-forest-labs/FLUX.1-schnell"))) as models:
+        model = [each async for each in models][-1]
+    await source.close()
+    assert "tokenizer" in model.documents["model_index.json"]
+    assert model.problems == ()
 
 
 async def test_modules_of_sentence_transformers_are_counted() -> None:

@@ -11,8 +11,9 @@ from explorer.hardware.spec import parse_machine
 from explorer.hub.huggingface import HuggingFace
 from explorer.hub.snapshot import Snapshot
 from explorer.hub.source import Source
+from explorer.inspection.best_variant import choose, choose_published
 from explorer.inspection.lineage import Lineage
-from explorer.inspection.variants import Variants, choose, find_variants, judge_variants
+from explorer.inspection.variants import Variants, find_variants, judge_variants
 from tests.hub import Fault, HubFile, HubRepo, HubServer
 from tests.hub.builder import gguf_repo, llama_like
 from tests.hub.contents import ZeroFilled
@@ -128,11 +129,12 @@ async def test_only_as_many_repositories_as_wanted_are_looked_up(hub: HubServer)
 
 async def test_the_best_here_has_the_most_bits_of_what_fits_and_says_why(hub: HubServer) -> None:
     found = judged(await on_hub(hub), "RTX 4070, 32 GB")
-    best = choose(found, SCENARIO)
+    best = choose(found)
     assert best is not None
     assert (best.variant.quantization, best.variant.uploader) == ("Q8_0", "two"), "more downloads"
+    assert best.is_published
     assert best.reason.startswith(
-        "the most bits a weight (8.5) of the 4 that fit at 8K with llama.cpp"
+        "the highest quality that fits with its reserve at 8K with llama.cpp"
     )
     assert "the next larger, BF16, would run partly on the host" in best.reason
     answer = best.variant.answer
@@ -144,7 +146,7 @@ async def test_the_best_here_has_the_most_bits_of_what_fits_and_says_why(hub: Hu
 async def test_where_all_need_the_host_four_bits_are_enough(hub: HubServer) -> None:
     found = judged(await on_hub(hub), "GTX 1650, 32 GB")
     small = replace(found, variants=tuple(v for v in found.variants if v.quantization != "IQ2_XXS"))
-    best = choose(small, SCENARIO)
+    best = choose_published(small)
     assert best is not None
     assert best.variant.quantization == "Q4_K_M"
     assert best.reason.startswith("the smallest of at least four bits")
@@ -152,7 +154,33 @@ async def test_where_all_need_the_host_four_bits_are_enough(hub: HubServer) -> N
 
 async def test_on_a_machine_too_small_nothing_is_the_best(hub: HubServer) -> None:
     found = judged(await on_hub(hub), "cpu 2GB")
-    assert choose(found, SCENARIO) is None
+    assert choose(found) is None
+    assert choose_published(found) is None
+
+
+async def test_a_quantization_that_nobody_published_is_named_with_the_best_that_is(
+    hub: HubServer,
+) -> None:
+    found = judged(await on_hub(hub), "RTX 3070, 32 GB")
+    best, published = choose(found), choose_published(found)
+    assert best is not None
+    assert published is not None
+    assert not best.is_published
+    assert best.variant.repo == ORIGINAL
+    assert best.variant.quantization == "Q5_K_M"
+    assert best.reason.endswith("not among what 5 repositories have: to be made")
+    assert (published.variant.uploader, published.variant.quantization) == ("one", "Q4_K_M")
+    assert "of the 2 that fit at 8K with llama.cpp" in published.reason
+
+
+async def test_a_16_bit_checkpoint_is_judged_as_llama_cpp_runs_it(hub: HubServer) -> None:
+    found = judged(await on_hub(hub), "M4 Max 64GB")
+    own = next(one for one in found.variants if one.uploader == "acme")
+    assert own.answer is not None
+    assert own.answer.scenario.engine == "llama.cpp"
+    awq = next(one for one in found.variants if one.uploader == "three")
+    assert awq.answer is None
+    assert awq.refusal.startswith("vLLM has no device to run on")
 
 
 async def test_verdicts_of_the_same_machine_are_kept(hub: HubServer) -> None:

@@ -60,3 +60,16 @@ def test_the_host_s_memory_is_not_called_free_beside_an_accelerator() -> None:
     one, host = Placed("A100", MEMORY, 80 * GIB), Placed("host", Memory(compute=GIB), 64 * GIB)
     assert free(bars_of(answer(one, one, host))) == 120 * GIB
     assert free(bars_of(answer(host))) == 63 * GIB
+
+
+def test_memory_that_a_device_shares_with_its_host_is_one_pool() -> None:
+    mac = replace(answer(), machine=machine("M4 Max 64GB"))
+    device, host = Placed("M4 Max", MEMORY, 48 * GIB), Placed("host", Memory(weights=GIB), 60 * GIB)
+    both = replace(mac, placement=(device, host), memory=MEMORY + host.memory)
+    [bar] = bars_of(both)
+    assert (bar.device, bar.memory.total, bar.capacity_bytes) == (
+        "M4 Max 64GB", 21 * GIB, 48 * GIB,
+    )  # fmt: skip
+    large = replace(both, memory=Memory(weights=50 * GIB))
+    assert bars_of(large)[0].capacity_bytes == 60 * GIB
+    assert both.needed == both.memory

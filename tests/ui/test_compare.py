@@ -103,6 +103,27 @@ async def test_columns_without_room_come_into_view_with_the_cursor() -> None:
         assert "Qwen3-30B-A3B" not in shown(app)
 
 
+async def test_names_that_differ_in_their_middle_can_be_told_apart() -> None:
+    alike = [f"Qwen/Qwen2.5-{size}-Instruct" for size in ("0.5B", "1.5B", "3B", "Coder-7B")]
+    async with comparing(*alike, size=(80, 24)) as (app, _):
+        authors, heads, tails = lines(app)[2:5]
+        assert heads.split() == ["▌Qwen2.5-0.5B-", "Qwen2.5-1.5B-", "Qwen2.5-3B-"]
+        assert tails.split() == ["▌Instruct", "Instruct", "Instruct"]
+        assert authors.endswith("   1 more")
+    async with comparing(*alike) as (app, _):
+        assert lines(app)[3].split()[1:] == [
+            "Qwen2.5-1.5B-Instruct", "Qwen2.5-3B-Instruct", "Qwen2.5-Coder-7B-",
+        ]  # fmt: skip
+    async with comparing(*MODELS) as (app, _):
+        assert lines(app)[4] == "", "short names take one line"
+
+
+async def test_what_no_model_states_is_not_compared() -> None:
+    async with comparing("Qwen/Qwen2.5-0.5B-Instruct", MODELS[1]) as (app, _):
+        assert "1M, limit ?" in line_of(app, "most context")
+        assert "×" not in line_of(app, "most context")
+
+
 async def test_nothing_marked_offers_no_comparison() -> None:
     async with running(session(), (120, 36)) as (app, pilot):
         await pilot.press("C")

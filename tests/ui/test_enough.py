@@ -17,13 +17,24 @@ async def test_the_smallest_machines_and_the_upgrades_of_this_one() -> None:
         text = shown(app)
         assert "The smallest of each family for Q5_K_M at 8K context, 1 sequence, llama.cpp" in text
         assert "RTX 3090" in text
-        assert "What would change RTX 4090" in text
+        assert "on RTX 4090 ● fits" in text
+        assert "RTX 4090  in use" in text
+        assert "If you upgraded RTX 4090" in text
         assert "a second RTX 4090" in text
-        assert "+32 GB RAM: no help" in text
+        assert "no help: +32, +64, +128 GB RAM" in text
         found = app.screen.found
         assert found is not None
         sizes = [setup.memory_bytes for setup in found.setups]
         assert sizes == sorted(sizes)
+
+
+async def test_a_pipeline_has_no_context_and_no_sequences_to_ask_about() -> None:
+    flux = session(model="black-forest-labs/FLUX.1-schnell")
+    async with running(flux, (120, 40)) as (app, pilot):
+        assert "names parts that are not there" not in shown(app)
+        await pilot.press("x")
+        await settled(pilot)
+        assert "The smallest of each family for BF16, diffusers" in shown(app)
 
 
 async def test_a_wish_for_speed_leaves_fewer_and_faster_machines() -> None:
@@ -66,7 +77,7 @@ async def test_an_upgrade_can_be_judged_for_too() -> None:
         await pilot.press("x")
         await settled(pilot)
         app.screen.query_one("#upgrades", VirtualTable).focus()
-        await pilot.press("G", "enter")
+        await pilot.press("G", "up", "enter")
         await settled(pilot)
         assert app.machine is not None
         assert "RTX 5090" in app.machine.name

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from textual.pilot import Pilot
 
 from explorer.engine.pinned import why_not
-from explorer.fit.values import Answer
+from explorer.fit.values import Answer, Scenario, Verdict
 from explorer.hardware.spec import parse_machine
 from explorer.ui.app import WeightsApp
 from explorer.ui.tabs.fit import FitTab
@@ -25,9 +26,13 @@ WIDE, USUAL, SMALL = (200, 60), (120, 40), (80, 24)
 
 @asynccontextmanager
 async def fit_of(
-    model: str = QWEN, size: tuple[int, int] = USUAL, machine: str = "RTX 4090, 64 GB"
+    model: str = QWEN,
+    size: tuple[int, int] = USUAL,
+    machine: str = "RTX 4090, 64 GB",
+    context: int | None = None,
 ) -> AsyncIterator[tuple[FitTab, WeightsApp, Pilot[None]]]:
-    async with running(session(model=model, machine_text=machine), size) as (app, pilot):
+    asked = replace(session(model=model, machine_text=machine), scenario=Scenario(None, context))
+    async with running(asked, size) as (app, pilot):
         yield app.screen.query_one(FitTab), app, pilot
 
 
@@ -58,7 +63,8 @@ async def test_e_goes_on_to_the_next_engine_that_runs_and_the_others_say_why_not
             await press(pilot, "e")
             seen.append(under_cursor(tab).scenario.engine)
         assert seen == ["vllm", "transformers", "llama.cpp"]
-        assert "Not mlx" in shown(app)
+        assert "Not here" in shown(app)
+        assert "mlx: " in shown(app)
         assert "Apple silicon" in shown(app)
 
 
@@ -259,3 +265,82 @@ def test_a_machine_is_told_in_fewer_words_on_little_room() -> None:
     )
     assert all("RAM" not in form for form in machine_forms(parse_machine("M4 Max 64GB")))
     assert machine_forms(None) == ("…",)
+
+
+@pytest.mark.parametrize(("context", "heading"), [(24576, "▸24K"), (100, "▸100"), (8192, "▸8K")])
+async def test_the_cursor_begins_at_the_chosen_context_which_has_a_column(
+    context: int, heading: str
+) -> None:
+    async with fit_of(context=context) as (tab, app, pilot):
+        assert tab.grid is not None
+        assert context in tab.grid.contexts
+        assert under_cursor(tab).scenario.context_tokens == context
+        assert heading in shown(app)
+        await press(pilot, "y", "a")
+        assert f"-c {context}" in app.clipboard
+
+
+async def test_a_context_that_is_typed_moves_the_cursor_there() -> None:
+    async with fit_of() as (tab, app, pilot):
+        await press(pilot, "c", "tab", *"24k", "enter")
+        assert under_cursor(tab).scenario.context_tokens == 24576
+        assert "▸24K" in shown(app)
+
+
+async def test_a_context_beyond_the_model_s_own_is_judged_and_said_to_be_beyond() -> None:
+    async with fit_of(context=100 * 1024**2, size=WIDE) as (tab, app, pilot):
+        cell = under_cursor(tab)
+        assert cell.verdict is Verdict.TOO_LARGE
+        text = shown(app)
+        assert "▸100M!" in text
+        assert "at 100M context, beyond the model's 40K" in text
+        assert "! beyond the model's 40K" in text
+        assert "40,960" in " ".join(cell.assumptions)
+        await press(pilot, "escape")
+        listed = next(line for line in lines(app) if line.startswith(("▌ " + QWEN, "  " + QWEN)))
+        assert "40K!" in listed
+        assert f"× {cell.scenario.quantization}" in listed
+
+
+async def test_a_limit_that_no_file_states_is_said_to_be_unknown() -> None:
+    async with fit_of("Qwen/Qwen2.5-0.5B-Instruct", size=WIDE) as (_, app, _pilot):
+        text = shown(app)
+        assert "the model's own limit is unknown" in text
+        assert "1M, limit ?" in text
+
+
+@pytest.mark.parametrize("context", [None, 40960])
+async def test_no_figure_contradicts_its_verdict(context: int | None) -> None:
+    async with fit_of("Qwen/Qwen3-30B-A3B", context=context) as (tab, app, _):
+        assert tab.grid is not None
+        [device] = under_cursor(tab).machine.devices
+        for cell in (cell for row in tab.grid.cells for cell in row):
+            free = device.available_bytes - cell.needed.total
+            reserve = cell.scenario.reserve_bytes or 0
+            assert (cell.verdict is Verdict.FITS) == (free >= reserve)
+            assert (cell.verdict is Verdict.TIGHT) == (0 <= free < reserve)
+        assert "on the accelerator" in shown(app)
+
+
+async def test_what_takes_less_than_a_gib_is_told_in_mib() -> None:
+    async with fit_of(ENCODER) as (tab, app, _):
+        assert tab.heatmap.grid.unit == "MiB"
+        assert "MiB" in lines(app)[8]
+        figures = [float(row[0].figure) for row in tab.heatmap.grid.cells]
+        assert all(100 < figure < 1024 for figure in figures)
+    async with fit_of() as (tab, app, _):
+        assert tab.heatmap.grid.unit == "GiB"
+
+
+async def test_that_there_is_no_speed_is_said_once() -> None:
+    async with fit_of("Qwen/Qwen3-8B-AWQ") as (_, app, _pilot):
+        text = shown(app)
+        assert text.count("No measured runs of vLLM") == 1
+        assert "no basis" not in text
+        assert "Decode" not in text
+
+
+async def test_engines_that_share_a_reason_share_a_line() -> None:
+    async with running(session(gguf_shelf, model="org/tiny-GGUF"), WIDE) as (app, _):
+        [line] = [line for line in lines(app) if "Not here" in line]
+        assert "vllm, transformers, mlx: does not run GGUF files" in line

@@ -44,7 +44,7 @@ async def test_variants_are_looked_up_when_they_are_looked_at(hub: HubServer) ->
         await settled(pilot)
         text = shown(app)
         assert "Best here  ● Q8_0 of quantizer-0/Llama-8B-GGUF  8.54 GB" in text
-        assert "the most bits a weight (8.5)" in text
+        assert "the highest quality that fits with its reserve at 8K with llama.cpp" in text
         assert "49 variants in 25 repositories  ·  + looks at more" in text
         assert relatives_asked(hub) == 1
         assert hub.traffic.requests(kind="info") == 1 + 24

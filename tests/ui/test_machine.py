@@ -56,6 +56,22 @@ async def test_words_that_describe_nothing_are_told_and_nothing_changes() -> Non
         assert app.machine == app.detected
 
 
+async def test_a_name_that_several_machines_share_is_not_chosen_for_the_person() -> None:
+    async with running(session()) as (app, pilot):
+        await pilot.press("m")
+        await settled(pilot)
+        await pilot.press("slash", *"M4 Max", "enter")
+        await settled(pilot)
+        assert isinstance(app.screen, MachineScreen)
+        assert "! “M4 Max” could be several devices" in shown(app)
+        assert app.screen.table.has_focus
+        await pilot.press("down", "enter")
+        await settled(pilot)
+        assert app.machine is not None
+        assert app.machine.name.startswith("M4 Max")
+        assert "GiB unified | 8K context" in lines(app)[0]
+
+
 async def test_the_keys_of_the_list_work_and_m_does_not_stack_screens() -> None:
     async with running(session()) as (app, pilot):
         await pilot.press("m")

@@ -1,20 +1,33 @@
 """The Model screen: the map, the tensors, the files and the card of one model."""
 
+import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic
 
 import pytest
+from textual.pilot import Pilot
 from textual.widgets import TabbedContent
 
 from explorer.errors import Unreachable
-from explorer.fit.values import Verdict
-from explorer.hub.source import Listing
+from explorer.fit.values import Scenario, Verdict
+from explorer.hub.source import Listing, ModelRef, Repo
 from explorer.ui.screens.model import ModelScreen
 from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.tabs.fit import FitTab
 from explorer.ui.widgets.status import Status
 from explorer.ui.widgets.table import VirtualTable
-from tests.ui.support import Shelf, lines, running, safetensors, session, settled, shown
+from tests.ui.support import (
+    PATIENCE_SECONDS,
+    Shelf,
+    lines,
+    running,
+    safetensors,
+    session,
+    settled,
+    shown,
+)
 
 QWEN = "Qwen/Qwen3-8B"
 CONFIG = {
@@ -54,6 +67,43 @@ def files() -> Mapping[str, bytes]:
         "model-00001-of-00002.safetensors": safetensors({**ends, **layer(0)}),
         "model-00002-of-00002.safetensors": safetensors(layer(1)),
     }
+
+
+@dataclass
+class Slow(Shelf):
+    """Lists at once, and looks models up when it is told to."""
+
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def repo(self, ref: ModelRef) -> Repo:
+        await self.opened.wait()
+        return await super().repo(ref)
+
+
+async def until(pilot: Pilot[None], text: str) -> None:
+    deadline = monotonic() + PATIENCE_SECONDS
+    while text not in shown(pilot.app):
+        await pilot.pause()
+        assert monotonic() < deadline, f"“{text}” never shows"
+
+
+async def test_what_the_list_knows_stands_there_until_the_model_is_read() -> None:
+    listing = Listing("org/tiny", license="mit", parameters=2144, config=CONFIG)
+    source = Slow((listing,), {"org/tiny": files()})
+    async with running(session(lambda: source), (120, 36)) as (app, pilot):
+        app.screen.query_one("#models", VirtualTable).action_select()
+        await until(pilot, "looking the model up")
+        await until(pilot, "(from the list)  fits")
+        text = shown(app)
+        assert "2.14 K parameters" in text
+        assert "8K context  ·  MIT" in text
+        assert "● BF16  at 8K context  ≈" in text
+        app.scenario = Scenario(None, 4096)
+        await until(pilot, "4K context")
+        assert "from the list" not in shown(app), "it was judged for another context"
+        source.opened.set()
+        await settled(pilot)
+        assert app.screen.query_one(FitTab).cell is not None
 
 
 def shelf() -> Shelf:

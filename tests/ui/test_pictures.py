@@ -37,7 +37,7 @@ def test_every_picture_is_taken_and_shows_its_screen(script: ModuleType, tmp_pat
     assert "Q4_K_M" in pictures["model-fit"]
     assert "free" in pictures["model-fit"]
     assert "NVFP4" in pictures["fit-vllm"]
-    assert "What would change" in pictures["enough"]
+    assert "If you upgraded" in pictures["enough"]
     assert "most context" in pictures["compare"]
     assert "18,867 tensors" in pictures["weights"]
     assert "× 48" in pictures["weights"]

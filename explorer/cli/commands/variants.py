@@ -13,8 +13,9 @@ from explorer.errors import ModelNotFound
 from explorer.fit.values import Scenario
 from explorer.hub.names import parse_name
 from explorer.hub.source import ModelRef, Source
+from explorer.inspection.best_variant import choose, choose_published
 from explorer.inspection.lineage import Lineage
-from explorer.inspection.variants import Variants, choose, find_variants, judge_variants
+from explorer.inspection.variants import Variants, find_variants, judge_variants
 
 
 async def run(options: argparse.Namespace) -> int:
@@ -24,11 +25,11 @@ async def run(options: argparse.Namespace) -> int:
         found = await _find(source, parse_name(options.model).ref, options.limit)
         transfer, title = source.transfer, source.title
     found = judge_variants(found, machine, scenario)
-    best = choose(found, scenario)
+    best, published = choose(found), choose_published(found)
     if options.json:
-        contract.emit(variants_json(found, best, transfer))
+        contract.emit(variants_json(found, best, published, transfer))
         return 0
-    report.print_lines(variants_lines(found, best))
+    report.print_lines(variants_lines(found, best, published))
     for problem in found.problems:
         report.note(str(problem))
     if found.note:

@@ -145,7 +145,7 @@ def _assumptions(
         scenario,
         "it was not trained to read that much"
         if architecture.kind == "encoder"
-        else "what it writes after that is not what it was trained for",
+        else "llama-server sets memory aside for it, warns, and answers within the model's own",
     )
     if architecture.kind == "encoder" and (scenario.batch_tokens or 0) > MICRO_BATCH:
         said.append(

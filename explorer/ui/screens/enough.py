@@ -18,13 +18,15 @@ from textual.worker import Worker, WorkerState
 from explorer.errors import ExplorerError, UsageError
 from explorer.fit.enough import Enough, Setup
 from explorer.fit.upgrades import Upgrade
+from explorer.fit.values import Answer
 from explorer.hardware.machine import Machine
-from explorer.inspection.fitting import Subject
+from explorer.inspection.fitting import Subject, context_of
 from explorer.inspection.questions import enough_for, upgrades_for
 from explorer.ui.composed import is_composed
 from explorer.ui.enough_rows import SETUPS, UPGRADES, change_cells, changes, setup_cells
 from explorer.ui.messages import UseMachine, own_fault
 from explorer.ui.text import content
+from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.chips import Chips
 from explorer.ui.widgets.rows import ItemRows
 from explorer.ui.widgets.status import State, Status
@@ -83,10 +85,12 @@ class EnoughScreen(Screen[None]):
 
         error: ExplorerError
 
-    def __init__(self, found: Subject, machine: Machine) -> None:
+    def __init__(self, found: Subject, here: Answer) -> None:
+        """``here`` is how the model runs on the machine in use."""
         super().__init__()
         self._subject = found
-        self._machine = machine
+        self._here = here
+        self._machine = here.machine
 
     def compose(self) -> ComposeResult:
         """What is asked; the machines that are enough; the changes to this one."""
@@ -100,7 +104,7 @@ class EnoughScreen(Screen[None]):
             yield wishes
             yield Setups(SETUPS, empty="looking through the catalog …", widget_id="setups")
             yield Static(
-                Content.assemble("What would change ", (self._machine.name, "bold")),
+                Content.assemble("If you upgraded ", (self._machine.name, "bold")),
                 id="enough-changes",
             )
             yield VirtualTable(UPGRADES, empty="judging the changes …", widget_id="upgrades")
@@ -109,11 +113,15 @@ class EnoughScreen(Screen[None]):
 
     def _question(self) -> Content:
         scenario = self._subject.scenario
-        many = f"{scenario.sequences} sequence{'' if scenario.sequences == 1 else 's'}"
+        settings, look = "", LOOKS[self._here.verdict]
+        if self._subject.architecture.layers:
+            many = f"{scenario.sequences} sequence{'' if scenario.sequences == 1 else 's'}"
+            settings = f" at {tokens(context_of(self._subject))} context, {many}"
         return Content.assemble(
             "The smallest of each family for ",
             (content(scenario.quantization or "").plain, "bold"),
-            f" at {tokens(scenario.context_tokens)} context, {many}, {scenario.engine}",
+            f"{settings}, {scenario.engine}  ·  on {self._machine.name} ",
+            (f"{look.glyph} {look.word}", TONES[look.tone]),
         )
 
     def _wishes(self) -> tuple[tuple[str, str], ...]:
@@ -187,7 +195,8 @@ class EnoughScreen(Screen[None]):
         setups = self.query_one("#setups", VirtualTable)
         if self.found is not None:
             setups.show_empty("no machine of the catalog is enough")
-            setups.rows = ItemRows(self.found.setups, setup_cells, _key)
+            own = self._machine
+            setups.rows = ItemRows(self.found.setups, lambda one: setup_cells(one, own), _key)
         if self.upgrades is not None:
             table = self.query_one("#upgrades", VirtualTable)
             table.show_empty("nothing that is sold would change it")
@@ -211,9 +220,11 @@ class EnoughScreen(Screen[None]):
 
     @on(VirtualTable.Selected, "#upgrades")
     def _change(self, message: VirtualTable.Selected) -> None:
-        """Judge for the machine after a change; the first row is the machine as it is."""
-        if self.upgrades is not None and message.index > 0:
-            self._leave_for(self.upgrades[message.index - 1].machine)
+        """Judge for the machine after a change."""
+        if self.upgrades is not None:
+            machine = changes(self.upgrades)[message.index].machine
+            if machine is not None:
+                self._leave_for(machine)
 
     def _leave_for(self, machine: Machine) -> None:
         self.post_message(UseMachine(machine))

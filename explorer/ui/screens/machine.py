@@ -233,7 +233,13 @@ class MachineScreen(Screen[None]):
 
     @on(Input.Submitted, "#describe")
     def _enter(self) -> None:
-        self._use()
+        """Use what was typed; where it could be several, leave the choice among them to the person."""
+        offers, problem = matching(self.text, self.detected, self.kept, self.devices)
+        if problem is not None and len(offers) > 1:
+            self.table.focus()
+            self._tell(problem)
+        else:
+            self._use()
 
     def action_detected(self) -> None:
         """Judge for this machine again."""

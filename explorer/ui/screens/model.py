@@ -22,6 +22,7 @@ from explorer.hub.source import Listing, ModelRef, Source
 from explorer.inspection.lineage import Lineage
 from explorer.inspection.model import Model
 from explorer.inspection.opening import open_model, retry_shards
+from explorer.inspection.rows import Row
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.listing import STAR
@@ -128,21 +129,23 @@ class ModelScreen(Screen[None]):
 
         error: ExplorerError | None = None
 
-    def __init__(self, ref: ModelRef) -> None:
+    def __init__(self, ref: ModelRef, row: Row | None = None) -> None:
+        """``row`` is what the list knows of it, which is shown until the model itself says it."""
         super().__init__()
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
         self._ref = ref
+        self._row = row
 
     def compose(self) -> ComposeResult:
         """Title, the model in a line, the tabs, the status line."""
         yield Title().data_bind(
             ModelScreen.machine, ModelScreen.scenario, subject=ModelScreen.source_title
         )
-        yield Static(identity(self._ref, None), id="identity")
+        yield Static(identity(self._ref, None, self._row), id="identity")
         with TabbedContent(id="tabs"):
             with TabPane("Fit", id="fit"):
-                yield FitTab().data_bind(
+                yield FitTab(self._row.answer if self._row else None).data_bind(
                     ModelScreen.model,
                     ModelScreen.machine,
                     ModelScreen.scenario,
@@ -263,7 +266,7 @@ class ModelScreen(Screen[None]):
             self._identify()
 
     def _identify(self) -> None:
-        line = identity(self._ref, self.model)
+        line = identity(self._ref, self.model, self._row)
         if self._ref.id in self.remembered.watched:
             line = Content.styled(f"{STAR} ", "$text-accent") + line
         self.query_one("#identity", Static).update(line, layout=False)
@@ -336,30 +339,38 @@ class ModelScreen(Screen[None]):
         self.dismiss()
 
 
-def identity(ref: ModelRef, model: Model | None) -> Content:
-    """The model in a line: name, size, dtypes, context, license."""
+def identity(ref: ModelRef, model: Model | None, row: Row | None = None) -> Content:
+    """The model in a line: name, size, dtypes, context, license; from its row what is not read yet."""
     author, slash, name = ref.id.rpartition("/")
     line = Content.assemble(
         (safe_line(author + slash), "$foreground-muted"), (safe_line(name), "bold")
     )
     if ref.revision:
         line += Content.styled(f" @ {safe_line(ref.revision, 40)}", "$foreground-muted")
-    if model is None:
+    if model is None and row is None:
         return line
-    counts = model.checkpoint.counts
+    counts = model.checkpoint.counts if model is not None else None
     pieces = [line]
-    if counts.parameters:
-        active = model.active_parameters
-        some = f", {count(active)} active" if active not in {None, counts.parameters} else ""
-        pieces.append(Content(f"{count(counts.parameters)} parameters{some}"))
+    if model is not None and counts is not None and counts.parameters:
+        pieces.append(_sizes(counts.parameters, model.active_parameters))
         pieces.append(
             Content(" ".join(sorted(counts.by_dtype, key=lambda d: -counts.by_dtype[d])[:3]))
         )
         pieces.append(Content(file_size(counts.stored_bytes)))
-    if model.architecture is not None and model.architecture.context_tokens:
-        pieces.append(Content(f"{tokens(model.architecture.context_tokens)} context"))
-    listing = model.repo.listing
-    pieces.append(Content(safe_line(model.terms.name or "license unknown", 40)))
-    if listing.gated:
+    elif row is not None and row.parameters:
+        pieces.append(_sizes(row.parameters, row.active))
+    shape = model.architecture if model is not None else None
+    context = shape.context_tokens if shape is not None else row.context_tokens if row else None
+    if context:
+        pieces.append(Content(f"{tokens(context)} context"))
+    license_name = model.terms.name if model is not None else row.license if row else ""
+    pieces.append(Content(safe_line(license_name or "license unknown", 40)))
+    listing = model.repo.listing if model is not None else row.listing if row else None
+    if listing is not None and listing.gated:
         pieces.append(Content.styled("gated", "$text-warning"))
     return Content("  ·  ").join(pieces)
+
+
+def _sizes(parameters: int, active: int | None) -> Content:
+    some = f", {count(active)} active" if active not in {None, parameters} else ""
+    return Content(f"{count(parameters)} parameters{some}")

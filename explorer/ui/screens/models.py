@@ -41,6 +41,7 @@ class ModelsScreen(ListingScreen):
     the chosen context, the memory it takes and the speed to expect.
 
     `●` fits  `◐` fits under the reserve  `○` partly on the host  `×` too large  `≈` estimated
+    `!` the chosen context is beyond the model's own
 
     The search takes words of a name and filters: `params:7B..32B` `fits` `speed:>=20`
     `context:>=128k` `license:commercial` `format:gguf` `gated:no` `lang:de` `updated:90d`;
@@ -176,7 +177,8 @@ class ModelsScreen(ListingScreen):
     @on(VirtualTable.Selected, "#models")
     def _open(self, message: VirtualTable.Selected) -> None:
         """Look into a model."""
-        self.post_message(OpenModel(ModelRef(self.listed.shown[message.index].id)))
+        listing = self.listed.shown[message.index]
+        self.post_message(OpenModel(ModelRef(listing.id), row=self._look(listing)))
 
     def action_mark(self) -> None:
         """Mark the row for a comparison, or take the mark away, and go to the next."""

@@ -29,15 +29,16 @@ from explorer.ui.fit_text import (
     facts,
     headline,
     heat_grid,
+    legend,
     numbers,
     refusals,
     start,
+    untold,
     waiting_for,
 )
 from explorer.ui.tabs.tuned import TunedTab
 from explorer.ui.text import content, flow
 from explorer.ui.tuning import Tuning
-from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.bar import MemoryBar
 from explorer.ui.widgets.facts import Fact, Facts, Reasons
 from explorer.ui.widgets.heatmap import HeatGrid, HeatMap
@@ -51,10 +52,6 @@ BESIDE_CELLS = 60
 MARGIN_CELLS = 9
 """Left, right and between the two, with the scroll bar."""
 LEAST_MAP_CELLS = 44
-LEGEND = tuple(
-    Content.assemble((f"{look.glyph} ", TONES[look.tone]), (look.word, "$foreground-muted"))
-    for look in LOOKS.values()
-)
 
 
 class FitTab(TunedTab):
@@ -77,7 +74,8 @@ class FitTab(TunedTab):
     HELP = """
     ## Fit
 
-    Rows are quantizations, columns are context lengths. The figure is GiB in all.
+    Rows are quantizations, columns are context lengths, `▸` the chosen one. The figure is what the
+    accelerators hold, or where the host helps all of it: what the verdict is about.
     Beside it stands what the cell under the cursor takes, device by device.
 
     `w` explains every number: what it is, from which inputs, and where the formula comes from.
@@ -109,8 +107,10 @@ class FitTab(TunedTab):
         answer: Answer
         most: Most
 
-    def __init__(self) -> None:
+    def __init__(self, listed: Answer | None = None) -> None:
+        """``listed`` is what the list said of the model, which stands here until its headers are read."""
         super().__init__()
+        self._listed = listed
         self._placed_cursor = False
         self._prepared: Mapping[Engine | None, Subject] = {}
         self._error: ExplorerError | None = None
@@ -146,7 +146,8 @@ class FitTab(TunedTab):
             self.set_class(beside, "-beside")
             self.query_one("#fit-map").styles.width = cells if beside else "1fr"
             room = cells if beside else self.size.width - MARGIN_CELLS
-            self.query_one("#fit-legend", Static).update(flow(LEGEND, room, 3))
+            said = legend(self.grid) if self.grid else ()
+            self.query_one("#fit-legend", Static).update(flow(said, room, 3))
 
     # What came from above
 
@@ -163,12 +164,14 @@ class FitTab(TunedTab):
 
     def watch_machine(self) -> None:
         """Another machine."""
+        self._show()
         self._judge()
 
     def watch_scenario(self, before: Scenario, after: Scenario) -> None:
         """Another scenario; another context moves the cursor there."""
         if before.context_tokens != after.context_tokens:
             self._placed_cursor = False
+        self._show()
         self._judge()
 
     def watch_tuning(self) -> None:
@@ -218,8 +221,7 @@ class FitTab(TunedTab):
             gone = before is None or before.found.options is not after.found.options
             if not self._placed_cursor or gone:
                 self._placed_cursor = True
-                wanted = self.scenario.context_tokens
-                self.heatmap.position = start(after.grid, after.best, wanted)
+                self.heatmap.position = start(after.grid, after.best)
         self._show()
         self._show_cell()
 
@@ -240,22 +242,24 @@ class FitTab(TunedTab):
             layout=not counting,
         )
         self.show_settings()
+        if self.cell is None:
+            self._show_cell()
 
     @on(HeatMap.Moved)
     def _show_cell(self) -> None:
-        cell = self.cell
+        cell, guess = self.cell, self.guess
+        said = headline(guess, estimated=True) if guess else Content("")
         self.query_one("#fit-cell", Static).update(
-            headline(cell, by_context=self.by_context) if cell else Content("")
+            headline(cell, by_context=self.by_context) if cell else said
         )
-        self.query_one(MemoryBar).answer = cell
+        self.query_one(MemoryBar).answer = cell or guess
         self._show_facts(cell, None)
         if cell is not None and self.judged is not None:
             self._explain(self.judged.found, cell)
 
     def _show_facts(self, cell: Answer | None, most: Most | None) -> None:
         known = facts(cell, most, by_context=self.by_context) if cell else ()
-        warnings = self.model.warnings if self.model else ()
-        notes = tuple(Fact("Note", warning, "$text-warning") for warning in warnings)
+        notes = tuple(Fact("Note", warning, "$text-warning") for warning in untold(self.model))
         self.query_one(Facts).facts = (*known, *notes, *refusals(self._choices))
 
     @work(group="reasons", exclusive=True, exit_on_error=False)
@@ -278,6 +282,16 @@ class FitTab(TunedTab):
         self.reasons.assumptions = answer.assumptions
         self.reasons.reasons = numbers(answer, most, by_context=self.by_context)
         self._show_facts(answer, most)
+
+    @property
+    def guess(self) -> Answer | None:
+        """What the list said, while nothing else is known; None if that was asked differently."""
+        listed = self._listed
+        if listed is None or self.judged is not None or self._error is not None:
+            return None
+        asked = self.scenario.context_tokens in {None, listed.scenario.context_tokens}
+        same = asked and listed.machine == self.machine and self.tuning == Tuning()
+        return listed if same else None
 
     # Actions
 
@@ -312,7 +326,7 @@ class FitTab(TunedTab):
             return
         asked = replace(self.judged.found.scenario, quantization=cell.scenario.quantization,
                         context_tokens=cell.scenario.context_tokens)  # fmt: skip
-        self.app.push_screen(EnoughScreen(retuned(self.judged.found, asked), cell.machine))
+        self.app.push_screen(EnoughScreen(retuned(self.judged.found, asked), cell))
 
     def action_ask(self) -> None:
         """Ask llama.cpp itself what it would allocate for the cell."""

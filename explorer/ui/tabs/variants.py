@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -19,15 +19,16 @@ from explorer.errors import ExplorerError
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hub.source import ModelRef, Source
+from explorer.inspection.best_variant import Choice, choose, choose_published
 from explorer.inspection.lineage import Kin, Lineage
 from explorer.inspection.variants import (
     REPOSITORIES,
-    Choice,
+    Origin,
     Variant,
     Variants,
-    choose,
     find_variants,
     judge_variants,
+    opened,
 )
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
@@ -43,11 +44,12 @@ from explorer.units import count, file_size, gib, speed
 COLUMNS = (
     Column("quantization", "Quant", 11, flex=1, most=24),
     Column("repo", "Repository", 20, flex=4, most=60, cut="middle"),
-    Column("format", "Format", 11, drop=4),
+    Column("format", "Format", 11, drop=6),
     Column("size", "Size", 9, align="right"),
-    Column("bits", "Bits", 5, align="right", drop=3),
+    Column("bits", "Bits", 5, align="right", drop=4),
     Column("fit", "Runs here", 20, flex=2, most=40, sortable=False),
-    Column("gib", "GiB", 5, align="right", drop=2, sortable=False),
+    Column("engine", "Engine", 9, flex=1, most=12, drop=2, sortable=False),
+    Column("gib", "GiB", 5, align="right", drop=3, sortable=False),
     Column("speed", "Speed", 7, align="right", drop=1),
     Column("downloads", "Downloads", 10, align="right", drop=5),
 )
@@ -68,7 +70,7 @@ class VariantsTab(JudgedRelativesTab):
 
     DEFAULT_CSS = """
     VariantsTab { height: 1fr; }
-    VariantsTab #variants-best { height: 3; padding: 0 2; }
+    VariantsTab #variants-best { height: auto; min-height: 3; max-height: 6; padding: 0 2; }
     VariantsTab #variants-account {
         height: 1; padding: 0 2; color: $text-muted; text-wrap: nowrap; text-overflow: ellipsis;
     }
@@ -78,8 +80,9 @@ class VariantsTab(JudgedRelativesTab):
     ## Variants
 
     Every quantization of the model that somebody published, with the size its files really have.
-    The best one for the machine stands on top with the reason. **Enter** looks into its repository,
-    a click on a heading sorts, `+` looks at more repositories.
+    The best one for the machine stands on top, as the list and the Fit tab have it, with the reason
+    and with the best that is published if that is another. **Enter** looks into its repository, a
+    click on a heading sorts, `+` looks at more repositories.
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
@@ -96,7 +99,7 @@ class VariantsTab(JudgedRelativesTab):
             "Best",
             show=False,
             id="variants.best",
-            tooltip="Go to the best one for this machine",
+            tooltip="Go to the best published one for this machine",
         ),
     ]
 
@@ -125,6 +128,8 @@ class VariantsTab(JudgedRelativesTab):
         super().__init__()
         self._wanted = 0
         """Repositories that were asked for; 0 before the first look."""
+        self._opened: Origin | None = None
+        """The model by its headers, where it is what all of them were made of."""
 
     def compose(self) -> ComposeResult:
         """The best one, the account, all of them."""
@@ -165,17 +170,31 @@ class VariantsTab(JudgedRelativesTab):
         judged_for: tuple[Machine | None, Scenario] = (None, Scenario())
         try:
             async with aclosing(find_variants(source, lineage, kin, repositories)) as growing:
-                async for found in growing:
+                async for listed in growing:
                     machine, scenario = self.machine, self.scenario
                     if machine is None:
-                        self.post_message(self.VariantsFound(found))
+                        self.post_message(self.VariantsFound(listed))
                         continue
                     kept = judged if judged_for == (machine, scenario) else None
+                    found = await self._by_headers(listed)
                     judged = await asyncio.to_thread(judge_variants, found, machine, scenario, kept)
                     judged_for = (machine, scenario)
                     self.post_message(self.VariantsFound(judged))
         except ExplorerError as error:
             self.post_message(self.LookingFailed(error))
+
+    async def _by_headers(self, found: Variants) -> Variants:
+        """The variants of the model that is open, by what its headers say once they are there."""
+        if self._opened is None and self.model is not None:
+            origin = await asyncio.to_thread(opened, found.origin, self.model)
+            self._opened = origin if origin is not found.origin else None
+        return found if self._opened is None else replace(found, origin=self._opened)
+
+    def watch_model(self) -> None:
+        """The model was looked up, or its headers are there, which tell more than its listing."""
+        super().watch_model()
+        if self._opened is None and self.model is not None and self.model.complete:
+            self._judge_again()
 
     def _judge_again(self) -> None:
         if self.found is not None and self.machine is not None:
@@ -184,6 +203,7 @@ class VariantsTab(JudgedRelativesTab):
     @work(group="variants-verdicts", exclusive=True, exit_on_error=False)
     async def _judge(self, found: Variants, machine: Machine, scenario: Scenario) -> None:
         """The same variants for another machine."""
+        found = await self._by_headers(found)
         judged = await asyncio.to_thread(judge_variants, found, machine, scenario)
         self.post_message(self.VariantsFound(judged))
 
@@ -203,7 +223,7 @@ class VariantsTab(JudgedRelativesTab):
     @property
     def best(self) -> Choice | None:
         """The variant to take here, as far as is known."""
-        return choose(self.found, self.scenario) if self.found else None
+        return choose(self.found) if self.found else None
 
     def _show(self) -> None:
         if not is_composed(self):
@@ -218,7 +238,8 @@ class VariantsTab(JudgedRelativesTab):
         ordered = sorted(found.variants, key=_ORDERS[key], reverse=descending)
         best = self.best
         chosen = best.variant.key if best else None
-        self.best_line.update(headline(found, best, judged=self.machine is not None))
+        published = choose_published(found)
+        self.best_line.update(headline(found, best, published, judged=self.machine is not None))
         self.account.update(self._account(found))
         self.table.sorted_by = self.order
         self.table.show_empty("nobody has published a quantization of this model")
@@ -271,27 +292,46 @@ class VariantsTab(JudgedRelativesTab):
     def action_best(self) -> None:
         """Put the cursor on the best one."""
         best = self.best
+        if best is not None and not best.is_published and self.found is not None:
+            best = choose_published(self.found)
         place = self.table.rows.find(best.variant.key) if best else None
         if place is not None:
             self.table.cursor = place
 
 
-def headline(found: Variants, best: Choice | None, *, judged: bool) -> Content:
-    """The best variant in two lines: which, and why."""
-    if best is None or best.variant.answer is None:
-        if not judged:
-            return Content.styled("… reading the machine", "$text-accent")
-        words = "nothing that is published is known to run here"
-        return Content.styled(words if found.done else "… looking", "$foreground-muted")
-    one, answer = best.variant, best.variant.answer
-    look = LOOKS[answer.verdict]
+def headline(
+    found: Variants, best: Choice | None, published: Choice | None, *, judged: bool
+) -> Content:
+    """The best variant with the reason; below it the best that is published, if that is another."""
+    if not judged:
+        return Content.styled("… reading the machine", "$text-accent")
+    if best is None:
+        words = "nothing is known to run here" if found.done else "… looking"
+        return Content.styled(words, "$foreground-muted")
+    lines = [*_chosen("Best here", best)]
+    if not best.is_published and best.variant.engine == "llama.cpp":
+        lines.append(Content.styled("y on its Fit tab has the commands", "$foreground-muted"))
+    if published is not None and published.variant.key != best.variant.key:
+        lines += _chosen("Published", published)
+    elif published is None and found.done:
+        lines.append(Content("nothing that is published is known to run here"))
+    return Content("\n").join(lines)
+
+
+def _chosen(label: str, choice: Choice) -> tuple[Content, Content]:
+    """A choice in two lines: which, and why."""
+    one, answer = choice.variant, choice.variant.answer
+    look = LOOKS[answer.verdict] if answer else None
     size = f"  {file_size(one.size_bytes)}" if one.size_bytes else ""
-    return Content.assemble(
-        ("Best here  ", "$foreground-muted"),
-        (f"{look.glyph} ", TONES[look.tone]),
-        (safe_line(one.quantization), "bold"),
-        f" of {safe_line(one.repo)}{size}\n",
-        (safe_line(best.reason), "$foreground-muted"),
+    planned = "" if choice.is_published else " planned"
+    return (
+        Content.assemble(
+            (f"{label}  ", "$foreground-muted"),
+            (f"{look.glyph} ", TONES[look.tone]) if look else "",
+            (safe_line(one.quantization), "bold"),
+            f"{planned} of {safe_line(one.repo)}{size}",
+        ),
+        Content.styled(safe_line(choice.reason, 400), "$foreground-muted"),
     )
 
 
@@ -305,7 +345,8 @@ def cells(one: Variant, *, best: bool = False) -> tuple[Cell, ...]:
         file_size(size) if size is not None else "?",
         f"{one.bits_per_weight:.2f}" if one.bits_per_weight else "",
         _runs(one),
-        gib(one.answer.memory.total) if one.answer else "",
+        Run(one.answer.scenario.engine or "", "dim") if one.answer else "",
+        gib(one.answer.needed.total) if one.answer else "",
         speed(decode) if decode else "",
         count(one.downloads),
     )

@@ -7,13 +7,11 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from explorer.fit.values import Answer, Memory, Placed
+from explorer.fit.values import HOST, Answer, Memory, Placed
 from explorer.safetext import safe_line
 from explorer.ui.text import fit_end, flow
 from explorer.units import gib
 
-HOST = "host"
-"""How the planner calls the host among the placements."""
 LABEL_CELLS = 18
 WITH_LABELS = 60
 """On fewer cells the bars go without the names of their devices."""
@@ -114,7 +112,7 @@ def free(bars: Sequence[Bar]) -> int:
 
 
 def bars_of(answer: Answer) -> tuple[Bar, ...]:
-    """The bars to draw: one a device, equal ones counted."""
+    """The bars to draw: one a device, equal ones counted; one alone where device and host share a memory."""
     if not answer.placement:
         devices = answer.machine.devices
         capacity = sum(device.available_bytes for device in devices)
@@ -123,6 +121,8 @@ def bars_of(answer: Answer) -> tuple[Bar, ...]:
                 answer.machine.name, answer.memory, capacity or answer.machine.host_available_bytes
             ),
         )
+    if any(device.unified for device in answer.machine.devices):
+        return (_pool(answer),)
     counted: dict[Placed, int] = {}
     for placed in answer.placement:
         counted[placed] = counted.get(placed, 0) + 1
@@ -130,6 +130,15 @@ def bars_of(answer: Answer) -> tuple[Bar, ...]:
         Bar(placed.device, placed.memory, placed.capacity_bytes, count)
         for placed, count in counted.items()
     )
+
+
+def _pool(answer: Answer) -> Bar:
+    """The one memory of a device and its host: what the device may use, or all where that is not enough."""
+    rooms = [placed.capacity_bytes for placed in answer.placement]
+    total = answer.memory.total
+    room = rooms[0] if total <= rooms[0] else max(rooms)
+    name = next(device.name for device in answer.machine.devices if device.unified)
+    return Bar(name, answer.memory, room)
 
 
 class MemoryBar(Widget):

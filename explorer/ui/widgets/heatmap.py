@@ -38,6 +38,8 @@ class HeatGrid:
     rows: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     cells: tuple[tuple[HeatCell, ...], ...] = ()
+    unit: str = ""
+    """Of the figures; stands in the corner."""
 
 
 class HeatMap(Widget, can_focus=True):
@@ -180,7 +182,7 @@ class HeatMap(Widget, can_focus=True):
     def _header(self) -> Strip:
         style = self._style("label")
         labels = self.grid.columns[self._first_column :]
-        text = " " * self._label_cells
+        text = fit_end(f"{self.grid.unit:>{self._label_cells - 2}}", self._label_cells)
         return Strip(
             [Segment(text + "".join(f"{label:>{CELL_CELLS - 1}} " for label in labels), style)]
         )

@@ -16,6 +16,7 @@ from explorer.ui.widgets.bar import MemoryBar
 from explorer.units import count, file_size, tokens
 
 if TYPE_CHECKING:
+    from explorer.fit.values import Answer
     from explorer.inspection.rows import Row
 
 
@@ -58,9 +59,17 @@ def summary(row: "Row") -> Content:
         look = LOOKS[row.answer.verdict]
         quantization = safe_line(row.answer.scenario.quantization or "")
         pieces.append(Content.styled(f"{look.glyph} {quantization} {look.word}", TONES[look.tone]))
-        pieces.append(Content(f"at {tokens(row.answer.scenario.context_tokens)} context"))
+        pieces.append(_how(row.answer))
     if row.listing.twins:
         twin = row.listing.twins[0]
         same = f"the same {file_size(twin.size_bytes)} as {safe_line(twin.model)}"
         pieces.append(Content.styled(same, "$text-warning"))
     return Content("  ·  ").join(pieces)
+
+
+def _how(answer: "Answer") -> Content:
+    """The context and the engine it was judged for, and whether the model's own context is shorter."""
+    scenario = answer.scenario
+    context = f"at {tokens(scenario.context_tokens)} context, " if scenario.context_tokens else ""
+    beyond = f"beyond the model's {tokens(answer.limit_tokens)}, " * answer.is_beyond_limit
+    return Content.assemble(context, (beyond, "$text-warning"), scenario.engine or "")

@@ -71,9 +71,11 @@ def machine_forms(machine: Machine | None) -> tuple[str, ...]:
         return (f"{machine.name}, {free_ram}", machine.name)
     total = sum(device.memory_bytes for device in machine.devices)
     free = sum(device.available_bytes for device in machine.devices)
+    if any(device.unified for device in machine.devices):
+        own = f"{machine.name} {memory(total)} unified"
+        return (f"{own} ({gib(free)} for the GPU)", own, machine.name)
     own = f"{machine.name} {memory(total)} ({gib(free)} free)"
-    shared = any(device.unified for device in machine.devices)
-    return (own, machine.name) if shared else (f"{own} + {ram}", own, machine.name)
+    return (f"{own} + {ram}", own, machine.name)
 
 
 def settings_of(

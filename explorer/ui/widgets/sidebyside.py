@@ -13,12 +13,12 @@ from textual.widget import Widget
 
 from explorer.safetext import safe_line
 from explorer.ui.compare_sheet import BAR_BELOW, Entry, Property, Sheet
-from explorer.ui.text import fit_end, fit_middle
+from explorer.ui.text import fit_end, in_two
 from explorer.ui.verdicts import TONES
 from explorer.ui.widgets.bar import bars_of, draw, free
 
-LABEL_CELLS = 14
-RATIO_CELLS = 8
+LABEL_CELLS = 13
+RATIO_CELLS = 7
 LEAST_CELLS = 16
 MOST_CELLS = 36
 GAP = 2
@@ -111,7 +111,8 @@ class SideBySide(Widget, can_focus=True):
         return Content("\n").join([*self._heads(), *self._body()])
 
     def _heads(self) -> Iterator[Content]:
-        authors, names = [], []
+        authors: list[Content] = []
+        names: tuple[list[Content], ...] = ([], [])
         for index in self._columns():
             author, slash, name = self.sheet.names[index].rpartition("/")
             here = index == self.cursor
@@ -122,16 +123,14 @@ class SideBySide(Widget, can_focus=True):
                     f" {fit_end(safe_line(author + slash), self._cells - 1)}", "$foreground-muted"
                 )
             )
-            names.append(
-                Content.assemble(
-                    (mark, "$text-primary"), (fit_middle(safe_line(name), self._cells - 1), tone)
-                )
-            )
-        hidden = len(self.sheet.names) - len(names)
-        yield self._line("", authors)
-        yield self._line("", names) + Content.styled(
-            f"{f'{hidden} more' if hidden else '':>6}", "$foreground-muted"
-        )
+            for line, part in zip(names, in_two(safe_line(name), self._cells - 1), strict=True):
+                line.append(Content.assemble((mark, "$text-primary"), (part, tone)))
+        hidden = len(self.sheet.names) - len(authors)
+        more = f"{f'{hidden} more' if hidden else '':>{RATIO_CELLS}}"
+        yield self._line("", authors) + Content.styled(more, "$foreground-muted")
+        yield self._line("", names[0])
+        if any(line.plain.strip("▌ ") for line in names[1]):
+            yield self._line("", names[1])
 
     def _body(self) -> Iterator[Content]:
         for group in self.sheet.groups:
@@ -147,7 +146,7 @@ class SideBySide(Widget, can_focus=True):
     def _property(self, line: Property) -> Content:
         cells = [self._entry(line.entries[index]) for index in self._columns()]
         tone = "bold $text-accent" if line.marked else "$foreground-muted"
-        return self._line(line.name, cells) + Content.styled(f"{line.ratio:>6}", tone)
+        return self._line(line.name, cells) + Content.styled(f"{line.ratio:>{RATIO_CELLS}}", tone)
 
     def _entry(self, entry: Entry) -> Content:
         text = safe_line(entry.text)
@@ -161,8 +160,8 @@ class SideBySide(Widget, can_focus=True):
         if answer is None:
             return Content(" " * self._cells)
         bars = bars_of(answer)
-        capacity = answer.memory.total + free(bars)
-        return Content(" ") + draw(answer.memory, capacity, self._cells - 1)
+        capacity = answer.needed.total + free(bars)
+        return Content(" ") + draw(answer.needed, capacity, self._cells - 1)
 
     def _line(self, label: str, cells: list[Content]) -> Content:
         gap = Content(" " * GAP)

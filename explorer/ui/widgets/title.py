@@ -39,16 +39,18 @@ class Title(Widget):
 def describe(machine: Machine | None, scenario: Scenario) -> str:
     """A machine and a context in a few words: ``RTX 4090 24 GiB | 64 GiB RAM | 8K context``.
 
-    One that is not the machine at hand is said to be chosen.
+    One that is not the machine at hand is said to be chosen; memory that a device shares is told once.
     """
     context = tokens(scenario.context_tokens or DEFAULT_CONTEXT)
     if machine is None:
         return f"reading this machine … | {context} context"
     pieces = [("" if machine.detected else "chosen: ") + safe_line(machine.name, 32)]
+    shared = any(device.unified for device in machine.devices)
     if machine.devices:
         total = sum(device.memory_bytes for device in machine.devices)
-        pieces[0] += f" {memory(total)}"
-    pieces.append(f"{memory(machine.host_memory_bytes)} RAM")
+        pieces[0] += f" {memory(total)}{' unified' if shared else ''}"
+    if not shared:
+        pieces.append(f"{memory(machine.host_memory_bytes)} RAM")
     return " | ".join([*pieces, f"{context} context"])
 
 
