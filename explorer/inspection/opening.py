@@ -1,13 +1,15 @@
 """Opening a model: which requests are made, in which order, and what becomes of their answers."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from explorer.errors import ExplorerError, HeaderError
 from explorer.fit.architecture import Architecture
 from explorer.fit.config import from_config
+from explorer.hub.sharded import index_of, indices_of
 from explorer.hub.source import ModelRef, Repo, RepoFile, Source
 from explorer.inspection.documents import missing_files, read_documents
 from explorer.inspection.model import CONFIG, Model
@@ -169,15 +171,15 @@ async def _headers_at_once(
     source: Source, repo: Repo, files: list[RepoFile]
 ) -> Mapping[str, bytes]:
     """Header JSON by path from the hub's one-request endpoint; empty where it does not serve."""
-    folder, _, name = files[0].path.rpartition("/")
-    base = name.partition("-0")[0]
-    index = f"{folder}/{base}.safetensors.index.json".lstrip("/")
-    if not any(file.path == index for file in repo.files):
-        return {}
-    try:
-        return await source.sharded_headers(repo, index) or {}
-    except ExplorerError:
-        return {}  # the shards are then read by range, and say what is wrong themselves
+    indices = indices_of(repo.files)
+    several = Counter(index_of(file.path, indices) for file in files)
+    found: dict[str, bytes] = {}
+    for index, shards in several.items():
+        if index is not None and shards > 1:
+            # A refusal is no failure: the shards are then read by range, and say what is wrong.
+            with suppress(ExplorerError):
+                found.update(await source.sharded_headers(repo, index) or {})
+    return found
 
 
 def _portions(

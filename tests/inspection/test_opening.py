@@ -56,6 +56,30 @@ def warned(model: Model) -> str:
     return "\n".join(model.warnings)
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("", "model-{:05}-of-00003.safetensors"),
+        ("", "model.safetensors-{:05}-of-00003.safetensors"),
+        ("", "weights_{:05}-of-00003.safetensors"),
+        ("unet/", "model-{:05}-of-00003.safetensors"),
+    ],
+)
+async def test_shards_under_any_usual_name_are_read_in_one_request(folder: str, name: str) -> None:
+    tensors = {name.format(i): Weight(f"blk.{i}.w", "BF16", (4, 4)) for i in (1, 2, 3)}
+    placed = {tensor.name: path for path, tensor in tensors.items()}
+    files = [weights(folder + path, tensor) for path, tensor in tensors.items()]
+    index = HubFile.of_json(f"{folder}model.safetensors.index.json", {"weight_map": placed})
+    with HubServer([repo(*files, index)]) as hub:
+        source = HuggingFace(hub.endpoint, token="")
+        async with aclosing(open_model(source, ModelRef("acme/model"))) as models:
+            found = [model async for model in models][-1]
+        await source.close()
+        assert hub.traffic.requests(kind="headers") == 1
+        assert hub.traffic.requests(origin="cdn") == 0
+    assert {tensor.name for _, tensor in found.checkpoint.tensors()} == set(placed)
+
+
 async def test_an_index_tells_which_oddly_named_files_are_one_model() -> None:
     parts = {"first": Weight("a.w", "BF16", (4, 4)), "second": Weight("b.w", "BF16", (4, 2))}
     files = [weights(f"{name}.safetensors", weight) for name, weight in parts.items()]
