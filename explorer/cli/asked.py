@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 from explorer.cli import report
-from explorer.errors import ExplorerError, ModelNotFound, UsageError
+from explorer.errors import ModelNotFound, UsageError
 from explorer.fit.values import Engine, Scenario
 from explorer.hardware.machine import Machine
 from explorer.hardware.spec import parse_machine
@@ -115,11 +115,6 @@ async def read_model(source: Source, name: ModelName) -> Model:
     return latest
 
 
-def troubles(model: Model) -> list[ExplorerError]:
-    """What of a model could not be read: the rest was still shown."""
-    return [shard.error for shard in model.checkpoint.shards if shard.error] + [*model.problems]
-
-
 def exit_code(model: Model) -> int:
-    """0, or the code of the first part that could not be read."""
-    return next((error.exit_code for error in troubles(model)), 0)
+    """0, or the code of the first part that could not be read: the rest was still shown."""
+    return model.errors[0].exit_code if model.errors else 0

@@ -58,6 +58,18 @@ class Model:
         return len(self.checkpoint.shards)
 
     @property
+    def absent(self) -> tuple[str, ...]:
+        """Weight files that belong to the model and are not in the repository."""
+        present = {file.path for file in self.repo.files}
+        return tuple(path for path in self.checkpoint.expected if path not in present)
+
+    @property
+    def errors(self) -> tuple[ExplorerError, ...]:
+        """Why parts of the model could not be read, weight files first."""
+        failed = (shard.error or _refused(shard) for shard in self.checkpoint.shards)
+        return (*(error for error in failed if error is not None), *self.problems)
+
+    @property
     def complete(self) -> bool:
         """Every header that was asked for has arrived."""
         return self.checkpoint.complete
@@ -113,3 +125,16 @@ class Model:
             return replace(grown, architecture=from_gguf(header.metadata))
         except HeaderError as error:
             return replace(grown, problems=(*self.problems, error))
+
+
+def _refused(shard: Shard) -> HeaderError | None:
+    """What the format's own implementation would say of a file whose header can be read all the same."""
+    header = shard.header
+    if header is None or not header.malformed:
+        return None
+    first, more = header.problems[0], len(header.problems) - 1
+    return HeaderError(
+        f"{shard.path} is malformed",
+        first + (f", and {more} more" if more else ""),
+        f"what loads {header.format} files refuses it",
+    )

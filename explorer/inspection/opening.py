@@ -11,7 +11,7 @@ from explorer.fit.architecture import Architecture
 from explorer.fit.config import from_config
 from explorer.hub.sharded import index_of, indices_of
 from explorer.hub.source import ModelRef, Repo, RepoFile, Source
-from explorer.inspection.documents import missing_files, read_documents
+from explorer.inspection.documents import absent_files, missing_files, read_documents
 from explorer.inspection.model import CONFIG, Model
 from explorer.weights.checkpoint import Checkpoint, Shard
 from explorer.weights.formats import reading_for
@@ -37,13 +37,14 @@ async def open_model(
     documents, problems = await read_documents(source, repo)
     layout = lay_out(((entry.path, entry.size_bytes) for entry in repo.files), documents)
     chosen = _chosen(layout, file)
-    problems += missing_files(repo, documents, chosen)
+    absent = absent_files(repo, documents, chosen)
+    problems += missing_files(repo, documents, chosen, absent)
     architecture = None
     try:
         architecture = _architecture(documents.get(CONFIG, {}))
     except HeaderError as error:
         problems.append(error)
-    paths = [path for group in chosen for path in group.files]
+    paths = [path for group in chosen for path in group.files] + [*absent]
     if not paths:
         problems.append(_no_weights(repo))
     if len(paths) > MOST_SHARDS:
@@ -53,7 +54,7 @@ async def open_model(
         documents=documents,
         layout=layout,
         reading=chosen,
-        checkpoint=_expecting(paths[:MOST_SHARDS], layout, chosen, documents),
+        checkpoint=_without(absent, _expecting(paths[:MOST_SHARDS], layout, chosen, documents)),
         architecture=architecture,
         problems=tuple(problems),
     )
@@ -148,6 +149,14 @@ def _expecting(
         documents.get("hf_quant_config.json"),
         layout.components,
     )
+
+
+def _without(absent: Iterable[str], checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with what is known to be missing told so."""
+    for path in absent:
+        error = HeaderError(f"{path} is missing", hint="complete the download")
+        checkpoint = checkpoint.with_shard(Shard(path, 0, None, error))
+    return checkpoint
 
 
 def _no_weights(repo: Repo) -> HeaderError:
