@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from explorer.errors import Gated, Missing, Offline, RateLimited, Unreachable
+from explorer.hub.lapses import lapse
 from explorer.hub.over import Over
 from explorer.hub.ranges import run
 from explorer.hub.records import decode_page, decode_repo, encode_page, encode_repo
@@ -14,6 +15,7 @@ from explorer.hub.sharded import shards_of
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
 from explorer.hub.store import Blob, Store, StoredAnswer
 from explorer.spans import Reading, Span, T
+from explorer.units import seconds
 
 FRESH_SECONDS = 15 * 60.0
 """How long an answer counts as new."""
@@ -131,11 +133,12 @@ class Stored(Over):
             return known
         try:
             repo = await self._source.repo(ref)
-        except _NO_ANSWER:
+        except _NO_ANSWER as failure:
             if known is None:
                 raise
             self._cached += 1
-            return known
+            said = f"{lapse(self._source, failure)}: this is what it said {seconds(age)} ago"
+            return replace(known, caveat=said)
         self._store.put_answer(key, encode_repo(repo))
         return repo
 
