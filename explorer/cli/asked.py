@@ -16,6 +16,9 @@ from explorer.hub.source import Source
 from explorer.inspection.model import Model
 from explorer.inspection.opening import open_model
 
+_MOST_TROUBLES = 10
+"""Lines about what could not be read, of which a model may have hundreds."""
+
 
 def machine_of(options: argparse.Namespace) -> Machine:
     """The machine that was named, or the one at hand."""
@@ -113,6 +116,17 @@ async def read_model(source: Source, name: ModelName) -> Model:
     if latest is None:
         raise ModelNotFound(f"“{name.ref.id}” gave nothing to read")
     return latest
+
+
+def say_troubles(model: Model) -> None:
+    """Say on stderr why the answer is not the latest, and what of the model could not be read."""
+    if model.repo.caveat:
+        report.note(f"! {model.repo.caveat}")
+    troubles = list(dict.fromkeys(str(error) for error in model.errors))
+    for trouble in troubles[:_MOST_TROUBLES]:
+        report.note(f"! {trouble}")
+    if len(troubles) > _MOST_TROUBLES:
+        report.note(f"! and {len(troubles) - _MOST_TROUBLES} more")
 
 
 def exit_code(model: Model) -> int:

@@ -56,7 +56,8 @@ def subject(model: Model, scenario: Scenario) -> Subject:
     supposed = suppose(model, scenario.engine or engine_of(model.checkpoint.quantization))
     if supposed is None:
         raise _first_problem(model)
-    return Subject(*supposed, scenario)
+    shape, options = supposed
+    return Subject(_as_offered(shape, options), options, scenario)
 
 
 def answer(model: Model, machine: Machine, scenario: Scenario) -> Answer:

@@ -64,8 +64,8 @@ def _told(model: Model, shape: Architecture, basis: str) -> Architecture:
 
 def _parameters(model: Model, size: int | None) -> tuple[int | None, str]:
     """The logical parameters of a model that is not packed, and what they are told from."""
-    published = model.repo.listing.parameters
-    if published is not None and model.reading == model.layout.default:
+    published = model.published_parameters
+    if published is not None:
         return published, " and the hub's parameter count"
     by_bytes = model.checkpoint.counts.bytes_by_dtype
     main = SAFETENSORS.get(max(by_bytes, key=lambda dtype: by_bytes[dtype]))
