@@ -354,3 +354,33 @@ def test_json_stands_before_the_command_too(capsys: pytest.CaptureFixture[str]) 
     assert code == 0
     assert json.loads(out)["name"] == "RTX 4090"
     assert spoken(capsys, "--json")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("machine", "engine", "kv_dtype", "batch_tokens"),
+    [
+        # vLLM's defaults by the memory of the device: 2048, and 8192 where there is an H100's
+        # (EngineArgs.get_batch_defaults); mlx_lm.server's --prefill-step-size is 2048.
+        ("RTX 4090", "vllm", "bfloat16", 2048),
+        ("H100", "vllm", "bfloat16", 8192),
+        ("RTX 4090", "transformers", "bfloat16", 8192),
+        ("M4 Max 64GB", "mlx", "bfloat16", 2048),
+        ("RTX 4090", "llama.cpp", "f16", 512),
+    ],
+)
+def test_the_scenario_says_what_was_used_where_the_engine_chooses(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    machine: str,
+    engine: str,
+    kv_dtype: str,
+    batch_tokens: int,
+) -> None:
+    folder = on_disk(tmp_path / "model")
+    asked = ("fit", str(folder), "--machine", machine, "--engine", engine)
+    (answer,) = printed(capsys, *asked)
+    used = answer["scenario"]["kv_dtype"], answer["scenario"]["batch_tokens"]
+    assert used == (kv_dtype, batch_tokens)
+    assert f"KV {kv_dtype}" in spoken(capsys, *asked)[1]
+    # What the engine chooses itself need not be typed.
+    assert not any(kv_dtype in command["line"] for command in answer["commands"]["run"])

@@ -35,6 +35,7 @@ from explorer.hub.names import parse_name
 from explorer.inspection.fitting import answer_subject, subject
 from explorer.inspection.launching import commands_for
 from explorer.inspection.questions import enough_for, most_of, upgrades_for
+from explorer.inspection.used import as_used
 
 if TYPE_CHECKING:
     from explorer.engine.told import EngineWord
@@ -146,7 +147,8 @@ def _answered(
 
 def _json(one: Answered) -> dict[str, contract.Json]:
     listing = one.model.repo.listing
-    document = contract.answer_json(listing.id, one.model.repo.commit, one.answer, one.transfer)
+    answer = as_used(one.model, one.answer)
+    document = contract.answer_json(listing.id, one.model.repo.commit, answer, one.transfer)
     document["source"] = one.source
     document["age_seconds"] = round(one.model.repo.age_seconds)
     document["warnings"] = list(one.model.warnings)
@@ -166,7 +168,7 @@ def _print(one: Answered, *, commands_only: bool) -> None:
         for text in command_notes(one.commands):
             report.note(text)
         return
-    report.print_lines(report.answer(one.model, one.answer))
+    report.print_lines(report.answer(one.model, as_used(one.model, one.answer)))
     report.print_lines([*most_lines(one.most, one.answer), ""])
     if one.engine_says is not None:
         report.print_lines([*engine_lines(one.engine_says), ""])
