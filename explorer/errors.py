@@ -4,6 +4,7 @@
     ├── UsageError            a wrong option, machine or path: exit code 2
     ├── HubError              exit code 4
     │   ├── Unreachable       no network, or the hub does not answer
+    │   │   └── Garbled           it answers, with what cannot be understood
     │   ├── Offline           the network was ruled out by --offline or HF_HUB_OFFLINE
     │   ├── RateLimited       too many requests; knows when to come back
     │   ├── BadToken          the hub does not accept the token
@@ -49,6 +50,10 @@ class HubError(ExplorerError):
 
 class Unreachable(HubError):
     """The hub could not be reached, or answered with a failure of its own."""
+
+
+class Garbled(Unreachable):
+    """The hub answered, and its answer is not what its API gives."""
 
 
 class Offline(HubError):

@@ -38,6 +38,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     opened = argv[0] if argv and _is_model(argv[0]) else None
     options = build().parse_args(argv if opened is None else argv[1:])
     if options.command is None:
+        if options.json:
+            raise UsageError("--json needs a command", hint="write weights show MODEL --json")
         options.model = opened
     elif opened is not None:
         raise UsageError(
@@ -61,7 +63,7 @@ def build() -> Parser:
         epilog=EXIT_CODES,
     )
     parser.add_argument("--version", action="version", version=f"weights-explorer {__version__}")
-    _common(parser, json=False)
+    _common(parser, command=False)
     _machine(parser)
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", parser_class=Parser, prog=parser.prog
@@ -89,13 +91,13 @@ def _command(
     commands: "argparse._SubParsersAction[Parser]", name: str, summary: str
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=summary, epilog=EXIT_CODES)
-    _common(parser, json=True)
+    _common(parser, command=True)
     return parser
 
 
-def _common(parser: argparse.ArgumentParser, *, json: bool) -> None:
+def _common(parser: argparse.ArgumentParser, *, command: bool) -> None:
     # SUPPRESS lets an option stand before or after the command without the later default winning
-    quiet = argparse.SUPPRESS if json else None
+    quiet = argparse.SUPPRESS if command else None
     group = parser.add_argument_group("where to look")
     group.add_argument(
         "--source",
@@ -126,8 +128,12 @@ def _common(parser: argparse.ArgumentParser, *, json: bool) -> None:
         help="with --source local: a folder of models beside the stores of other programs, as often "
         "as there are folders (also WEIGHTS_FOLDERS)",
     )
-    if json:
-        parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=quiet or False,
+        help="print JSON on standard output" if command else "with a command: print JSON",
+    )
 
 
 def _machine(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 from explorer.cli import report
-from explorer.errors import ExplorerError, ModelNotFound, UsageError
+from explorer.errors import ModelNotFound, UsageError
 from explorer.fit.values import Engine, Scenario
 from explorer.hardware.machine import Machine
 from explorer.hardware.spec import parse_machine
@@ -15,6 +15,9 @@ from explorer.hub.options import open_source
 from explorer.hub.source import Source
 from explorer.inspection.model import Model
 from explorer.inspection.opening import open_model
+
+_MOST_TROUBLES = 10
+"""Lines about what could not be read, of which a model may have hundreds."""
 
 
 def machine_of(options: argparse.Namespace) -> Machine:
@@ -115,11 +118,17 @@ async def read_model(source: Source, name: ModelName) -> Model:
     return latest
 
 
-def troubles(model: Model) -> list[ExplorerError]:
-    """What of a model could not be read: the rest was still shown."""
-    return [shard.error for shard in model.checkpoint.shards if shard.error] + [*model.problems]
+def say_troubles(model: Model) -> None:
+    """Say on stderr why the answer is not the latest, and what of the model could not be read."""
+    if model.repo.caveat:
+        report.note(f"! {model.repo.caveat}")
+    troubles = list(dict.fromkeys(str(error) for error in model.errors))
+    for trouble in troubles[:_MOST_TROUBLES]:
+        report.note(f"! {trouble}")
+    if len(troubles) > _MOST_TROUBLES:
+        report.note(f"! and {len(troubles) - _MOST_TROUBLES} more")
 
 
 def exit_code(model: Model) -> int:
-    """0, or the code of the first part that could not be read."""
-    return next((error.exit_code for error in troubles(model)), 0)
+    """0, or the code of the first part that could not be read: the rest was still shown."""
+    return model.errors[0].exit_code if model.errors else 0

@@ -194,6 +194,7 @@ def model_json(model: "Model", source: "Source") -> dict[str, Json]:
     """The object that ``show`` prints."""
     counts = model.checkpoint.counts
     listing, terms = model.repo.listing, model.terms
+    unread, absent = model.unread, set(model.absent)
     quantization = model.checkpoint.quantization
     return {
         "schema_version": SCHEMA_VERSION,
@@ -204,20 +205,21 @@ def model_json(model: "Model", source: "Source") -> dict[str, Json]:
         "files": [
             {
                 "path": shard.path,
-                "size_bytes": shard.size_bytes,
+                "size_bytes": None if shard.path in absent else shard.size_bytes,
                 "tensors": len(shard.header.tensors) if shard.header else None,
             }
             for shard in sorted(model.checkpoint.shards, key=lambda shard: shard.path)
         ],
-        "tensors": counts.tensors,
-        "stored_bytes": counts.stored_bytes,
+        "tensors": None if unread else counts.tensors,
+        "stored_bytes": None if unread else counts.stored_bytes,
         "parameters": {
-            "total": counts.parameters,
+            "total": model.published_parameters if unread else counts.parameters,
+            "total_from": _total_from(model),
             "active": model.active_parameters,
             "active_with_input_embedding": model.active_counted(input_embedding=True),
             "active_without_input_embedding": model.active_counted(input_embedding=False),
-            "elements": counts.elements,
-            "by_dtype": dict(counts.by_dtype),
+            "elements": None if unread else counts.elements,
+            "by_dtype": dict(listing.parameters_by_dtype if unread else counts.by_dtype),
             "by_component": dict(counts.by_component),
         },
         "bits_per_weight": counts.bits_per_weight,
@@ -241,9 +243,17 @@ def model_json(model: "Model", source: "Source") -> dict[str, Json]:
         },
         "gated": listing.gated,
         "provenance": listing.provenance,
+        "age_seconds": round(model.repo.age_seconds),
         "warnings": list(model.warnings),
         "transfer": transfer_json(source.transfer),
     }
+
+
+def _total_from(model: "Model") -> str | None:
+    """Who counted the parameters: the headers, or the hub where none could be read."""
+    if not model.unread:
+        return "headers"
+    return None if model.published_parameters is None else "hub"
 
 
 def architecture_json(shape: "Architecture | None") -> Json:

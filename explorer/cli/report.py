@@ -142,12 +142,9 @@ def model(value: "Model", source: "Source", further: Sequence[tuple[str, str]] =
     bits = counts.bits_per_weight
     quantization = value.checkpoint.quantization
     pairs = [
-        ("source", f"{source.title}{_commit(value)}"),
-        ("parameters", f"{counts.parameters:,} ({units.count(counts.parameters)})"),
-        ("active", active(value)),
-        ("dtypes", _shares(counts.by_dtype)),
+        ("source", f"{source.title}{_commit(value)}{_stale(value)}"),
+        *_counted(value),
         ("components", _shares(counts.by_component)),
-        ("stored", f"{units.file_size(counts.stored_bytes)} in {counts.tensors:,} tensors"),
         ("bits a weight", f"{bits:.2f}" if bits else ""),
         ("quantization", quantization.description if quantization else ""),
         *further,
@@ -158,17 +155,40 @@ def model(value: "Model", source: "Source", further: Sequence[tuple[str, str]] =
     ]
     files = lines(
         [Column("file", flexible=True), Column("size", right=True), Column("tensors", right=True)],
-        _files(sorted(value.checkpoint.shards, key=lambda shard: shard.path)),
+        _files(sorted(value.checkpoint.shards, key=lambda shard: shard.path), value.absent),
     )
     warnings = [f"! {safe_line(text)}" for text in value.warnings]
     return [safe_line(listing_.id), *facts(pairs), "", *files, *warnings]
 
 
-def _files(shards: "Sequence[Shard]") -> list[tuple[str, str, str]]:
+def _counted(value: "Model") -> list[tuple[str, str]]:
+    """Parameters, dtypes and bytes: of the headers, or what the hub says where none could be read."""
+    counts, published = value.checkpoint.counts, value.published_parameters
+    if not value.unread:
+        return [
+            ("parameters", f"{counts.parameters:,} ({units.count(counts.parameters)})"),
+            ("active", active(value)),
+            ("dtypes", _shares(counts.by_dtype)),
+            ("stored", f"{units.file_size(counts.stored_bytes)} in {counts.tensors:,} tensors"),
+        ]
+    if published is None:
+        return [("parameters", "unknown"), ("stored", "unknown")]
+    return [
+        ("parameters", f"{published:,} ({units.count(published)}), the hub's figure"),
+        ("dtypes", _shares(value.repo.listing.parameters_by_dtype)),
+        ("stored", "unknown"),
+    ]
+
+
+def _files(shards: "Sequence[Shard]", absent: Sequence[str]) -> list[tuple[str, str, str]]:
     """A row a file; of many, the first ones, and the rest together."""
     shown = shards if len(shards) <= FILES_SHOWN else shards[: FILES_SHOWN - 1]
     rows = [
-        (shard.path, units.file_size(shard.size_bytes), _tensors_in(shard.header))
+        (
+            shard.path,
+            "missing" if shard.path in absent else units.file_size(shard.size_bytes),
+            _tensors_in(shard.header),
+        )
         for shard in shown
     ]
     rest = shards[len(shown) :]
@@ -181,6 +201,12 @@ def _files(shards: "Sequence[Shard]") -> list[tuple[str, str, str]]:
 
 def _commit(value: "Model") -> str:
     return f" @ {value.repo.commit[:12]}" if value.repo.commit else ""
+
+
+def _stale(value: "Model") -> str:
+    """How old an answer is that stands in for one that could not be had."""
+    age = value.repo.age_seconds
+    return f", as of {units.seconds(age)} ago" if value.repo.caveat and age else ""
 
 
 def _tensors_in(header: "Header | None") -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from explorer import units
 from explorer.cli.report import GLYPHS
 from explorer.cli.table import Column, facts, lines
-from explorer.fit.upgrades import unhelpful
 from explorer.fit.values import Verdict
 from explorer.safetext import safe_line
 
@@ -86,6 +85,8 @@ def upgrade_lines(found: "Sequence[Upgrade]") -> list[str]:
         Column("Most context", right=True),
         Column("Decode", right=True),
     ]
+    from explorer.fit.upgrades import unhelpful  # loaded where the question is asked
+
     rows = [("as it is", *_upgrade(before))]
     rows += [(one.change, *_upgrade(one.after)) for one in found if one.helps]
     idle = unhelpful(found)

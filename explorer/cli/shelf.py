@@ -32,9 +32,7 @@ async def search_shelf(options: argparse.Namespace, filters: Filters) -> int:
         rows = [row for row in rows if filters.passes(row)][: options.limit]
     untold = _untold(filters)
     if untold and not rows:
-        report.note(
-            f"models on disk do not say {untold}: what asks for it cannot be applied to them"
-        )
+        report.note(untold)
     if options.json:
         contract.emit([_row_json(row) for row in rows])
         return 0
@@ -48,15 +46,21 @@ async def search_shelf(options: argparse.Namespace, filters: Filters) -> int:
 
 
 def _untold(filters: Filters) -> str:
-    """What is asked for that only a hub knows; empty if nothing is."""
-    asked = {
+    """Why nothing may have been found: what is asked for is known of few models on disk, or of none."""
+    in_cards = {
         "their task": bool(filters.task),
         "their license": bool(filters.license or filters.allows),
         "their language": bool(filters.language),
+    }
+    on_hubs = {
         "when they were published": filters.created != Period(),
         "whether they are gated": filters.gated is not None,
     }
-    return " or ".join(name for name, wanted in asked.items() if wanted)
+    never = " or ".join(name for name, wanted in on_hubs.items() if wanted)
+    seldom = " or ".join(name for name, wanted in in_cards.items() if wanted)
+    if never:
+        return f"models on disk do not say {never}: what asks for it cannot be applied to them"
+    return f"models on disk say {seldom} only in a README.md beside them" if seldom else ""
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

@@ -130,7 +130,7 @@ def resolve(name: str, memory_bytes: int | None = None) -> Match:
     A name that several variants share means the mainstream one of the stated memory, which ``note`` says.
     Raises UsageError for an unknown name, and for one that leaves open how much memory there is.
     """
-    candidates = lookup(name)
+    candidates = lookup(name) or _by_last_words(name)
     if not candidates:
         raise _unknown(name)
     offers = [(entry, size) for entry in candidates for size in entry.memory_bytes]
@@ -156,6 +156,20 @@ def resolve(name: str, memory_bytes: int | None = None) -> Match:
     entry, size = preferred[0]
     others = ", ".join(other.name for other, _ in offers if other is not entry)
     return Match(entry, size, f"{name.strip()} is taken as {entry.name}; there are also {others}")
+
+
+def _by_last_words(name: str) -> tuple[Entry, ...]:
+    """The entry whose name ends with these words, if it is the only one: ``A6000`` is the RTX A6000."""
+    words = name.lower().split()
+    found = [
+        entry
+        for entry in entries()
+        if any(
+            words and known.lower().split()[-len(words) :] == words
+            for known in (entry.name, *entry.aliases)
+        )
+    ]
+    return tuple(found) if len(found) == 1 else ()
 
 
 def describe(entry: Entry, memory_bytes: int) -> Device:

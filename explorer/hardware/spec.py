@@ -31,6 +31,7 @@ _SIZE = re.compile(
     r"(?:\s*(?:of\s+)?(system\s+ram|system\s+memory|host\s+memory|unified(?:\s+memory)?|ddr[345]|ram|memory|vram)\b)?",
     re.IGNORECASE,
 )
+_NEGATIVE = re.compile(r"(?<!\S)-\d")
 _PROCESSOR = re.compile(r"^\s*(?:cpu(?:[\s-]only)?|processor|none|no gpu)\b", re.IGNORECASE)
 _SCALE = {"m": units.MIB, "g": units.GIB, "t": 1024 * units.GIB}
 
@@ -208,6 +209,8 @@ def assumed_host_bandwidth(*, server: bool) -> tuple[int, str]:
 
 def _part(piece: str) -> _Part:
     """One stretch taken apart; what is left after numbers and sizes is the name of a device."""
+    if _NEGATIVE.search(piece):
+        raise UsageError(f"{catalog.quoted(piece)} is not understood", hint=EXAMPLES)
     count, text = _counted(" ".join(piece.split()))
     part = _Part(count=count)
     if found := _BANDWIDTH.search(text):

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from explorer.errors import (
     BadToken,
     FileNotFound,
+    Garbled,
     Gated,
     HubError,
     ModelNotFound,
@@ -23,6 +24,7 @@ __all__ = [
     "RETRIED",
     "Subject",
     "failure",
+    "garbled",
     "rate_limited",
     "resumes_in_seconds",
     "unreachable",
@@ -81,6 +83,16 @@ def unreachable(subject: Subject, reason: str) -> Unreachable:
         f"{subject.endpoint or 'The hub'} could not be reached",
         f"{subject}: {reason}",
         "check the network and the proxy; what was seen before and the snapshot work with --offline",
+    )
+
+
+def garbled(subject: Subject, reason: str) -> Garbled:
+    """The hub answered with something that cannot be understood."""
+    return Garbled(
+        f"{subject.endpoint or 'The hub'} gave an answer that cannot be understood",
+        f"{subject}: {reason}",
+        "something between here and the hub may have answered in its place; "
+        "what was seen before and the snapshot work with --offline",
     )
 
 

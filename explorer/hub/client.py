@@ -22,7 +22,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from explorer import __version__
 from explorer.errors import BadToken, HubError, Offline, RateLimited
-from explorer.hub.answers import RETRIED, Subject, failure, rate_limited, unreachable
+from explorer.hub.answers import RETRIED, Subject, failure, garbled, rate_limited, unreachable
 from explorer.hub.limits import Limits, bucket_of, resumes_in_seconds
 from explorer.hub.source import Transfer
 from explorer.spans import Span
@@ -146,7 +146,7 @@ class Client:
         try:
             return json.loads(answer.body), answer
         except (ValueError, RecursionError) as fault:
-            raise unreachable(subject, "its answer is not JSON") from fault
+            raise garbled(subject, "its answer is not JSON") from fault
 
     async def get(self, url: str, subject: Subject, *, params: Params = (), limit: int) -> Answer:
         """A whole answer of at most ``limit`` bytes; redirects followed, failures raised."""
@@ -156,7 +156,7 @@ class Client:
                 raise self.failure(answer, subject)
             if answer.redirect is None:
                 if len(answer.body) > limit:
-                    raise unreachable(subject, f"its answer is longer than {limit:,} bytes")
+                    raise garbled(subject, f"its answer is longer than {limit:,} bytes")
                 return answer
             url, params = answer.redirect, ()
         raise unreachable(subject, f"more than {MOST_REDIRECTS} redirects")

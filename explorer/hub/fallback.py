@@ -1,9 +1,10 @@
-"""Two sources as one: the second speaks where the first cannot be reached."""
+"""Several sources as one: another speaks where the first cannot be reached."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from explorer.errors import HubError, Missing, Offline, RateLimited, Unreachable
+from explorer.hub.lapses import lapse
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
 from explorer.spans import Reading, T
 
@@ -14,13 +15,16 @@ _NO_ANSWER = (Unreachable, Offline, RateLimited)
 class Fallback:
     """A ``Source`` over ``primary``, and over ``secondary`` for what the other cannot be asked.
 
+    Models are looked for in ``nearer`` before that, which lists none.
+
     A model that only the primary may have is reported with the primary's error, not as missing.
     ``name`` and ``title`` tell whose the latest answer is.
     """
 
-    def __init__(self, primary: Source, secondary: Source) -> None:
+    def __init__(self, primary: Source, secondary: Source, *, nearer: Source | None = None) -> None:
         self._primary = primary
         self._secondary = secondary
+        self._others = (secondary,) if nearer is None else (nearer, secondary)
         self._latest = primary
         self._failure: HubError | None = None
         self._owners: dict[tuple[ModelRef, str | None], Source] = {}
@@ -35,23 +39,23 @@ class Fallback:
         """``Hugging Face``; ``Snapshot of 2026-11-20 (Hugging Face could not be reached)``."""
         if self._latest is self._primary:
             return self._primary.title
-        return f"{self._secondary.title} ({self._primary.title} {_reason(self._failure)})"
+        return f"{self._latest.title} ({lapse(self._primary, self._failure)})"
 
     @property
     def transfer(self) -> Transfer:
-        """Both sources' together."""
-        one, other = self._primary.transfer, self._secondary.transfer
+        """All sources' together."""
+        each = [source.transfer for source in (self._primary, *self._others)]
         return Transfer(
-            one.requests + other.requests,
-            one.bytes + other.bytes,
-            one.seconds + other.seconds,
-            one.cached + other.cached,
+            sum(one.requests for one in each),
+            sum(one.bytes for one in each),
+            sum(one.seconds for one in each),
+            sum(one.cached for one in each),
         )
 
     async def close(self) -> None:
-        """Close both."""
-        await self._primary.close()
-        await self._secondary.close()
+        """Close all."""
+        for source in (self._primary, *self._others):
+            await source.close()
 
     async def search(self, query: Query) -> AsyncIterator[Page]:
         """List the primary's models, or the secondary's if not even a first page can be had.
@@ -106,20 +110,28 @@ class Fallback:
                 raise failure from None
 
     async def repo(self, ref: ModelRef) -> Repo:
-        """Look up a model in the primary, else in the secondary."""
+        """Look up a model in the primary, else in the others."""
         try:
             repo = await self._primary.repo(ref)
         except _NO_ANSWER as failure:
             self._failure = failure
-            try:
-                repo = await self._secondary.repo(ref)
-            except Missing:
-                raise failure from None
-            self._latest = self._secondary
+            repo = await self._repo_elsewhere(ref, failure)
         else:
             self._latest = self._primary
         self._owners[(repo.ref, repo.commit)] = self._latest
         return repo
+
+    async def _repo_elsewhere(self, ref: ModelRef, failure: HubError) -> Repo:
+        """The model of the first source that has it; raises the primary's failure if none has."""
+        for source in self._others:
+            try:
+                repo = await source.repo(ref)
+            except Missing:
+                continue
+            self._latest = source
+            said = f"{lapse(self._primary, failure)}: {source.title} answers in its place"
+            return replace(repo, caveat=said)
+        raise failure
 
     async def text(self, repo: Repo, path: str) -> str | None:
         """A small file from the source the model came from."""
@@ -135,9 +147,3 @@ class Fallback:
 
     def _owner(self, repo: Repo) -> Source:
         return self._owners.get((repo.ref, repo.commit), self._primary)
-
-
-def _reason(failure: HubError | None) -> str:
-    if isinstance(failure, Offline):
-        return "offline"
-    return "asks to slow down" if isinstance(failure, RateLimited) else "could not be reached"

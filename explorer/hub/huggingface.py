@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from explorer.errors import FileNotFound, HubError, Offline, RateLimited, Unreachable
-from explorer.hub.answers import Subject, unreachable
+from explorer.hub.answers import Subject, garbled
 from explorer.hub.client import Answer, Client, Params
 from explorer.hub.limits import FILES
 from explorer.hub.listings import read_listing, read_siblings, read_tree
@@ -139,7 +139,7 @@ class HuggingFace(Remote):
             return page_of(await self.repo(ModelRef(model_id)))
         listing = read_listing(item)
         if listing is None:
-            raise unreachable(subject, "its answer is not a model")
+            raise garbled(subject, "its answer is not a model")
         return Page((listing,), more=False)
 
     async def repo(self, ref: ModelRef) -> Repo:
@@ -153,7 +153,7 @@ class HuggingFace(Remote):
         )
         listing = read_listing(item)
         if listing is None:
-            raise unreachable(subject, "its answer is not a model")
+            raise garbled(subject, "its answer is not a model")
         files = read_siblings(item)
         if files is None:
             files = await self._tree(listing.id, listing.sha or ref.revision or "main", subject)
@@ -210,7 +210,7 @@ class HuggingFace(Remote):
                 self._row_details += 1
                 continue
             if not isinstance(items, list):
-                raise unreachable(subject, "its answer is not a list")
+                raise garbled(subject, "its answer is not a list")
             return items, answer
 
     def _following(self, answer: Answer) -> str | None:

@@ -150,7 +150,9 @@ def _lineage(
 def _gate(value: object) -> Gate | None:
     if value == "manual":
         return "manual"
-    return "auto" if value == "auto" or value is True else None
+    if value == "auto" or value is True:
+        return "auto"
+    return False if value is False else None
 
 
 def _config(value: object) -> Mapping[str, Any]:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from explorer.errors import FileNotFound, HeaderError, HubError
+from explorer.hub.front_matter import front_matter
 from explorer.hub.huggingface import LARGEST_TEXT
+from explorer.hub.listings import read_listing
 from explorer.hub.ranges import LARGEST_STEP
-from explorer.hub.shelves import LocalModel, find_models, is_weight, open_model
+from explorer.hub.shelves import LocalModel, find_models, is_weight, open_cached, open_model
 from explorer.hub.source import (
     Listing,
     ModelRef,
@@ -33,8 +35,9 @@ _PAGE_ROWS = 50
 class Local:
     """A ``Source`` over files and folders; nothing goes over a network.
 
-    Models are named by their path. A listing has those in ``folders`` and in the stores of Hugging
-    Face, Ollama and LM Studio, found from ``home`` and ``environment``.
+    Models are named by their path, those in the hub's cache also as on the hub. A listing has those in
+    ``folders`` and in the stores of Hugging Face, Ollama and LM Studio, found from ``home`` and
+    ``environment``.
     """
 
     name = "local"
@@ -48,7 +51,7 @@ class Local:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._folders = tuple(folders)
-        self._home = home or Path.home()
+        self._home = home or Path("~").expanduser()
         self._environment = os.environ if environment is None else environment
         self._models: dict[str, LocalModel] = {}
         self._twins: Mapping[str, tuple[Twin, ...]] = {}
@@ -123,18 +126,24 @@ class Local:
         return replace(_listing(model), twins=self._twins.get(str(model.path), ()))
 
     def _look_up(self, ref: ModelRef) -> Repo:
-        model = self._models[ref.id] = open_model(Path(ref.id))
+        model = self._models[ref.id] = self._named(ref)
         try:
             files = tuple(
                 RepoFile(name, place.stat().st_size, content_hash(place))
                 for name, place in model.places.items()
             )
-            return Repo(ref, self._listing(model), model.commit, files)
+            return Repo(ref, replace(self._listing(model), id=ref.id), model.commit, files)
         except OSError as fault:
             raise _failure(ref.id, fault) from fault
 
     def _model(self, ref: ModelRef) -> LocalModel:
-        return self._models.get(ref.id) or open_model(Path(ref.id))
+        return self._models.get(ref.id) or self._named(ref)
+
+    def _named(self, ref: ModelRef) -> LocalModel:
+        """The model at a path, or the one that a store of this machine has under the hub's name."""
+        if Path(ref.id).is_absolute():
+            return open_model(Path(ref.id))
+        return open_cached(ref.id, ref.revision, self._home, self._environment)
 
     def _text(self, repo: Repo, path: str) -> str | None:
         place = self._model(repo.ref).places.get(path)
@@ -164,17 +173,28 @@ class Local:
 def _listing(model: LocalModel) -> Listing:
     found = [place.stat() for place in model.places.values()]
     suffixes = {Path(name).suffix for name in model.places if is_weight(name)}
-    return Listing(
+    said = _said_in_card(model)
+    return replace(
+        said,
         id=str(model.path),
         author=model.name.split("/")[0] if "/" in model.name else None,
         sha=model.commit,
         updated=datetime.fromtimestamp(max((stat.st_mtime for stat in found), default=0.0), UTC),
-        library=suffixes.pop().removeprefix(".") if len(suffixes) == 1 else None,
+        library=said.library or (suffixes.pop().removeprefix(".") if len(suffixes) == 1 else None),
         config=_config(model.places.get("config.json")),
-        tags=(model.name,),
+        tags=(model.name, *said.tags),
         size_bytes=sum(stat.st_size for stat in found),
         provenance=f"on disk: {model.origin}" if model.origin else "on disk",
     )
+
+
+def _said_in_card(model: LocalModel) -> Listing:
+    """What the model's own README.md says of it: license, base models, languages."""
+    place = model.places.get("README.md")
+    card = front_matter(_read_text(place) or "") if place is not None else {}
+    about = {"id": str(model.path), "cardData": card, "tags": card.get("tags")}
+    about |= {name: card.get(name) for name in ("pipeline_tag", "library_name")}
+    return read_listing(about) or Listing(str(model.path))
 
 
 def _config(path: Path | None) -> Mapping[str, object]:

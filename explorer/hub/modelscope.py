@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from urllib.parse import quote, quote_plus
 
 from explorer.errors import FileNotFound, Gated, ModelNotFound, RevisionNotFound, UsageError
-from explorer.hub.answers import Subject, unreachable
+from explorer.hub.answers import Subject, garbled
 from explorer.hub.client import Client, Params
 from explorer.hub.modelscope_answers import (
     ENVIRONMENT,
@@ -177,7 +177,7 @@ class ModelScope(Remote):
         content, _ = await self._client.get_json(url, subject, (), limit=_LARGEST_ANSWER)
         listing = read_listing(payload(content))
         if listing is None:
-            raise unreachable(subject, "its answer is not a model")
+            raise garbled(subject, "its answer is not a model")
         return listing
 
     async def _whole(

@@ -23,7 +23,7 @@ from explorer.hub.answers import Subject
 from explorer.hub.client import Answer
 from explorer.hub.fields import count_of, text_of, texts_of
 from explorer.hub.limits import resumes_in_seconds
-from explorer.hub.source import Listing, RepoFile
+from explorer.hub.source import Gate, Listing, RepoFile
 
 ACCOUNT_PAGE = "https://modelscope.cn/my/myaccesstoken"
 ENVIRONMENT = "MODELSCOPE_API_TOKEN"
@@ -83,7 +83,7 @@ def read_listing(item: object) -> Listing | None:
         task=tasks[0] if tasks else None,
         library=_named(tags, "library:"),
         license=_license(item.get("license"), tags),
-        gated="manual" if item.get("gated") is True else None,
+        gated=_gate(item.get("gated")),
         tags=tags + tasks[1:],
         languages=tuple(tag.partition(":")[2] for tag in tags if tag.startswith("language:")),
         base_models=bases,
@@ -199,6 +199,12 @@ def _lineage(tags: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
     named = [tag.partition(":") for tag in tagged if ":" in tag]
     bases = dict.fromkeys([tag for tag in tagged if ":" not in tag] + [base for *_, base in named])
     return (named[0][0] if named else None), tuple(bases)
+
+
+def _gate(value: object) -> Gate | None:
+    if value is True:
+        return "manual"
+    return False if value is False else None
 
 
 def _license(value: object, tags: tuple[str, ...]) -> str | None:

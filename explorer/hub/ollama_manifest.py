@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.errors import HubError
-from explorer.hub.answers import Subject, unreachable
+from explorer.hub.answers import Subject, garbled
 from explorer.hub.source import GgufSummary, Listing, RepoFile
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -73,10 +73,10 @@ def read_manifest(body: bytes, subject: Subject) -> Manifest:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as fault:
-        raise unreachable(subject, "its manifest is not JSON") from fault
+        raise garbled(subject, "its manifest is not JSON") from fault
     layers = content.get("layers") if isinstance(content, dict) else None
     if not isinstance(layers, list):
-        raise unreachable(subject, "its manifest has no layers")
+        raise garbled(subject, "its manifest has no layers")
     files: dict[str, RepoFile] = {}
     other = 0
     for layer in layers[:MOST_LAYERS]:

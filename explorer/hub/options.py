@@ -34,9 +34,10 @@ def open_source(
 ) -> Source:
     """The source for ``--source``, ``--hub`` and ``--offline``; nothing is opened before it is asked.
 
-    ``hub`` is the live hub through the store, ``auto`` the same with the bundled snapshot behind it
-    for when it cannot be reached, ``local`` what lies in ``folders`` and in the caches of other
-    programs, a path the snapshot in that file. Offline, hub and store answer with what is stored alone.
+    ``hub`` is the live hub through the store, ``auto`` the same with the hub's cache on this disk and
+    the bundled snapshot behind it for when it cannot be reached, ``local`` what lies in ``folders`` and
+    in the caches of other programs, a path the snapshot in that file. Offline, hub and store answer with
+    what is stored alone.
     ``cache`` is the store's folder, and the platform's where None.
 
     Ollama's models have no snapshot behind them: the bundled one knows of none.
@@ -50,17 +51,22 @@ def open_source(
 
         return Snapshot.of_file(kind) if isinstance(kind, Path) else Snapshot()
     live = _open_hub(hub, endpoint, cache, offline=offline or is_offline())
-    return live if kind == "hub" or hub == "ollama" else _with_snapshot(live)
+    if kind == "hub" or hub == "ollama":
+        return live
+    return _with_others(live, folders=folders if hub == "huggingface" else None)
 
 
 # A source is imported when it is chosen: of the five, a command opens one or two.
 
 
-def _with_snapshot(live: Source) -> Source:
+def _with_others(live: Source, *, folders: Sequence[Path] | None) -> Source:
+    """What a live hub has behind it: its models in the cache on this disk, then the snapshot."""
     from explorer.hub.fallback import Fallback
+    from explorer.hub.local import Local
     from explorer.hub.snapshot import Snapshot
 
-    return Fallback(live, Snapshot())
+    nearer = None if folders is None else Local(folders)
+    return Fallback(live, Snapshot(), nearer=nearer)
 
 
 def _open_hub(name: HubName, endpoint: str | None, cache: Path | None, *, offline: bool) -> Source:

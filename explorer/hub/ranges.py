@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from explorer.errors import HeaderError
-from explorer.hub.answers import Subject, unreachable
+from explorer.hub.answers import Subject, garbled, unreachable
 from explorer.hub.client import MOST_REDIRECTS, Answer, Client
 from explorer.spans import Reading, Span, T
 
@@ -33,7 +33,7 @@ _LIFETIME_SECONDS = 600.0
 _MARGIN_SECONDS = 30.0
 _STALE = frozenset({400, 401, 403, 404, 410})
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
-_SHORT_READS = 2
+_TRIES = 3
 
 
 async def run(
@@ -129,17 +129,19 @@ class RangedReader:
         return tuple(cut(span, pieces) for span in clipped)
 
     async def _fetch(self, place: _Place, subject: Subject, span: Span) -> bytes:
-        """One range. A remembered address that no longer works is looked up again, once."""
-        for _ in range(_SHORT_READS):
+        """One range. An address that refuses is looked up again once, one that sends too little twice."""
+        refused = False
+        for _ in range(_TRIES):
             remembered = place.location
             answer = await self._answer(place, subject, span)
-            if remembered is not None and answer.status in _STALE:
-                if place.location == remembered:
-                    place.location = None
-                answer = await self._answer(place, subject, span)
-            body = self._body(answer, subject, span)
-            if body is not None:
+            used = place.location
+            stale = remembered is not None or not self._client.is_own(answer.url)
+            if answer.status in _STALE and stale and not refused:
+                refused = True
+            elif (body := self._body(answer, subject, span)) is not None:
                 return body
+            if place.location == used:
+                place.location = None
         raise unreachable(subject, f"bytes {span.start} to {span.stop} came back short")
 
     async def _answer(self, place: _Place, subject: Subject, span: Span) -> Answer:
@@ -184,7 +186,7 @@ class RangedReader:
         if answer.status == HTTPStatus.PARTIAL_CONTENT:
             match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", "").strip())
             if match and int(match[1]) != span.start:
-                raise unreachable(subject, f"asked for byte {span.start}, got byte {match[1]}")
+                raise garbled(subject, f"asked for byte {span.start}, got byte {match[1]}")
         return answer.body if len(answer.body) == span.size else None
 
 

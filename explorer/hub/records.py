@@ -21,7 +21,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "provenance": (str,),
     **dict.fromkeys(("downloads", "likes", "parameters", "size_bytes"), (int, NoneType)),
     **dict.fromkeys(("author", "sha", "task", "library", "license"), (str, NoneType)),
-    **dict.fromkeys(("license_name", "license_link", "gated", "base_relation"), (str, NoneType)),
+    **dict.fromkeys(("license_name", "license_link", "base_relation"), (str, NoneType)),
+    "gated": (str, bool, NoneType),
 }
 _SILENT = asdict(Listing(id=""))
 

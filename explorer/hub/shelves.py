@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from explorer.errors import HubError, UsageError
+from explorer.errors import HubError, ModelNotFound, UsageError
 from explorer.hub.names import WEIGHT_SUFFIXES
 
 _COMPANIONS = (".json", ".md", ".txt", ".jinja")
@@ -58,6 +58,10 @@ def open_model(path: Path) -> LocalModel:
             model = _open_folder(path)
         elif path.is_file():
             model = ("manifests" in path.parts and _open_ollama(path)) or _open_file(path)
+        elif path.exists():
+            raise UsageError(
+                f"{path} is no regular file", "a device or a pipe has no header to read"
+            )
         else:
             raise UsageError("No such file or folder", str(path), "check the path")
     except OSError as fault:
@@ -68,6 +72,29 @@ def open_model(path: Path) -> LocalModel:
             hint=f"name a folder or a file of these: {', '.join(WEIGHT_SUFFIXES)}",
         )
     return model
+
+
+def open_cached(
+    name: str, revision: str | None, home: Path, environment: Mapping[str, str]
+) -> LocalModel:
+    """The model that the hub's cache has under a name, ``org/name``; raises ModelNotFound if it has none.
+
+    ``revision`` is a branch, tag or commit that was downloaded, by default what ``main`` points to.
+    """
+    folder = _hub_cache(home, environment) / f"models--{name.replace('/', '--')}"
+    snapshot = folder
+    if revision is not None:
+        named = _text_of(folder / "refs" / revision) or revision
+        snapshot = folder / "snapshots" / named
+    try:
+        return open_model(snapshot)
+    except UsageError as fault:
+        at = f"@{revision}" if revision else ""
+        raise ModelNotFound(
+            f"{name}{at} is not on this machine",
+            f"looked in {folder.parent}",
+            "name a folder or a file, or leave out --source local",
+        ) from fault
 
 
 def find_models(
@@ -152,16 +179,20 @@ def _find_in(folder: Path, origin: str) -> Iterator[LocalModel]:
 
 
 def _find_in_hub_cache(home: Path, environment: Mapping[str, str]) -> Iterator[LocalModel]:
-    """Models in the cache of huggingface_hub, by the rules of its ``constants.py``."""
-    xdg = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
-    hub_home = Path(environment.get("HF_HOME") or xdg / "huggingface")
-    cache = Path(environment.get("HF_HUB_CACHE") or hub_home / "hub")
-    for folder in sorted(_entries(cache)):
+    """Models in the cache of huggingface_hub."""
+    for folder in sorted(_entries(_hub_cache(home, environment))):
         if folder.name.startswith("models--"):
             try:
                 yield open_model(folder)
             except (HubError, UsageError):
                 continue
+
+
+def _hub_cache(home: Path, environment: Mapping[str, str]) -> Path:
+    """Where huggingface_hub keeps what it downloads, by the rules of its ``constants.py``."""
+    xdg = Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
+    hub_home = Path(environment.get("HF_HOME") or xdg / "huggingface")
+    return Path(environment.get("HF_HUB_CACHE") or hub_home / "hub").expanduser()
 
 
 def _find_in_ollama(store: Path) -> Iterator[LocalModel]:
@@ -177,10 +208,14 @@ def _newest_snapshot(repository: Path) -> Path:
     snapshots = [path for path in (repository / "snapshots").iterdir() if path.is_dir()]
     if not snapshots:
         raise UsageError(f"{repository} holds no snapshot", hint="download the model again")
-    main = repository / "refs" / "main"
-    commit = main.read_text(encoding="utf-8", errors="replace").strip() if main.is_file() else ""
+    commit = _text_of(repository / "refs" / "main")
     named = [path for path in snapshots if path.name == commit]
     return named[0] if named else max(snapshots, key=lambda path: path.stat().st_mtime)
+
+
+def _text_of(file: Path) -> str:
+    """A reference's commit; empty if there is none."""
+    return file.read_text(encoding="utf-8", errors="replace").strip() if file.is_file() else ""
 
 
 def _walk(folder: Path) -> Iterator[Path]:

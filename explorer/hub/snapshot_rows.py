@@ -131,7 +131,7 @@ class Rows:
     def _is_gated(self, row: Row) -> bool:
         """What a whole row says; no row of the bundled snapshot tells, so none is taken to be."""
         listing = self._listings.get(row.id)
-        return listing is not None and listing.gated is not None
+        return listing is not None and bool(listing.gated)
 
     def _tags(self, row: Row) -> tuple[str, ...]:
         """Tags as the hub derives them from what the row says, or those that a whole row has."""

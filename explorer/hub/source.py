@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from explorer.spans import Reading, T
 
 Sort: TypeAlias = Literal["trending", "downloads", "likes", "updated", "created"]
-Gate: TypeAlias = Literal["auto", "manual"]
+Gate: TypeAlias = Literal["auto", "manual", False]
 
 
 class ModelRef(NamedTuple):
@@ -93,6 +93,7 @@ class Listing:
     """The card's own name for a license that is ``other``."""
     license_link: str | None = None
     gated: Gate | None = None
+    """How people are let in; False if nobody is kept out, None where the source does not say."""
     parameters: int | None = None
     """The hub's own total; logical, but not always right: see the packing rules."""
     parameters_by_dtype: Mapping[str, int] = field(default_factory=dict)
@@ -155,6 +156,8 @@ class Repo:
     age_seconds: float = 0.0
     notes: tuple[str, ...] = ()
     """What a person should know of this answer, a sentence each: a list of files that is not complete."""
+    caveat: str = ""
+    """Why this is not the source's latest word, a sentence; empty where it is."""
 
     @property
     def excerpt(self) -> bool:

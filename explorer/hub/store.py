@@ -68,7 +68,7 @@ class Share(NamedTuple):
 
     kind: str
     """Of an answer the third part of its key: ``page``, ``listed``, ``repo``, ``config``, ``text``,
-    ``headers``; ``ranges`` for bytes of weight files."""
+    ``header``; ``ranges`` for bytes of weight files."""
     entries: int = 0
     size_bytes: int = 0
     """As stored."""
@@ -184,12 +184,16 @@ class Store:
 
     def put_answer(self, key: str, body: bytes) -> None:
         """Keep an answer given now in place of an older one."""
-        row = (key, *_pack(body), self._clock(), self._clock())
+        self.put_answers([(key, body)])
+
+    def put_answers(self, answers: Iterable[tuple[str, bytes]]) -> None:
+        """Keep some answers given now, in one transaction."""
+        rows = [(key, *_pack(body), self._clock(), self._clock()) for key, body in answers]
         self._write(
-            lambda database: database.execute(
+            lambda database: database.executemany(
                 "INSERT OR REPLACE INTO answers (key, packed, size, body, stored, used)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                row,
+                rows,
             )
         )
 

@@ -3,16 +3,19 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from explorer.errors import Gated, Missing, Offline, RateLimited, Unreachable
+from explorer.hub.lapses import lapse
 from explorer.hub.over import Over
 from explorer.hub.ranges import run
 from explorer.hub.records import decode_page, decode_repo, encode_page, encode_repo
+from explorer.hub.sharded import shards_of
 from explorer.hub.source import Listing, ModelRef, Page, Query, Repo, RepoFile, Source, Transfer
 from explorer.hub.store import Blob, Store, StoredAnswer
 from explorer.spans import Reading, Span, T
+from explorer.units import seconds
 
 FRESH_SECONDS = 15 * 60.0
 """How long an answer counts as new."""
@@ -130,11 +133,12 @@ class Stored(Over):
             return known
         try:
             repo = await self._source.repo(ref)
-        except _NO_ANSWER:
+        except _NO_ANSWER as failure:
             if known is None:
                 raise
             self._cached += 1
-            return known
+            said = f"{lapse(self._source, failure)}: this is what it said {seconds(age)} ago"
+            return replace(known, caveat=said)
         self._store.put_answer(key, encode_repo(repo))
         return repo
 
@@ -173,24 +177,25 @@ class Stored(Over):
         return await run(reading, fetch)
 
     async def sharded_headers(self, repo: Repo, index_path: str) -> Mapping[str, bytes] | None:
-        """All headers of a sharded model, once for each commit.
+        """All headers of a sharded model, once for each content of its shards.
 
         A refusal is remembered for as long as an answer is fresh. The short cut is not taken when the
         shards' own beginnings are stored already.
         """
-        key = self._key("headers", repo.listing.id, repo.commit, index_path)
-        answer = await asyncio.to_thread(self._store.get_answer, key) if repo.commit else None
-        if answer and answer.body:
-            self._cached += 1
-            return await asyncio.to_thread(_split_headers, answer.body)
-        if answer and self._clock() - answer.stored <= self._fresh_seconds:
-            return None
-        if self._has_shards(repo, index_path):
+        key = self._key("shards", repo.listing.id, repo.commit, index_path)
+        answer = self._store.get_answer(key) if repo.commit else None
+        told = _named(repo, answer.body) if answer else ()
+        shards = told or shards_of(index_path, repo.files)
+        kept = await asyncio.to_thread(self._kept_headers, repo, shards)
+        if kept is not None:
+            self._cached += len(kept)
+            return kept or None
+        if answer and not told and self._is_fresh(answer):
             return None
         headers = await self._source.sharded_headers(repo, index_path)
         if repo.commit:
-            body = await asyncio.to_thread(_join_headers, headers) if headers else b""
-            await asyncio.to_thread(self._store.put_answer, key, body)
+            self._store.put_answer(key, json.dumps(sorted(headers or {})).encode())
+        await asyncio.to_thread(self._keep_headers, repo, headers or {})
         return headers
 
     async def _search_live(self, query: Query, place: "_Place") -> AsyncIterator[Page]:
@@ -252,16 +257,29 @@ class Stored(Over):
                 blobs, self._waiting = self._waiting, []
                 await asyncio.to_thread(self._store.put_blobs, blobs)
 
-    def _has_shards(self, repo: Repo, index_path: str) -> bool:
-        """Whether the beginning of every shard of an index is stored."""
-        stem = index_path.removesuffix(".safetensors.index.json")
-        shards = [
-            identity
+    def _kept_headers(self, repo: Repo, shards: Iterable[RepoFile]) -> Mapping[str, bytes] | None:
+        """Headers that came in one answer before, by path; None unless all that it gives is stored.
+
+        A shard whose own beginning is stored is left out: it is read from there.
+        """
+        found: dict[str, bytes] = {}
+        whole = False
+        for file in shards:
+            identity = _identity(repo, file)
+            header = self._store.get_answer(self._key("header", identity)) if identity else None
+            if header is not None:
+                found[file.path] = header.body
+            elif identity is None or not self._store.has_beginning(identity):
+                return None
+            whole = True
+        return found if whole else None
+
+    def _keep_headers(self, repo: Repo, headers: Mapping[str, bytes]) -> None:
+        self._store.put_answers(
+            (self._key("header", identity), headers[file.path])
             for file in repo.files
-            if file.path.startswith(f"{stem}-") and file.path.endswith(".safetensors")
-            if (identity := _identity(repo, file))
-        ]
-        return bool(shards) and all(self._store.has_beginning(identity) for identity in shards)
+            if file.path in headers and (identity := _identity(repo, file))
+        )
 
     def _is_fresh(self, answer: StoredAnswer) -> bool:
         return self._clock() - answer.stored <= self._fresh_seconds
@@ -309,16 +327,7 @@ def _grab(spans: tuple[Span, ...]) -> Reading[tuple[bytes, ...]]:
     return bodies
 
 
-def _join_headers(headers: Mapping[str, bytes]) -> bytes:
-    """Lengths by path as one line of JSON, then the headers."""
-    lengths = json.dumps({path: len(header) for path, header in headers.items()})
-    return lengths.encode() + b"\n" + b"".join(headers.values())
-
-
-def _split_headers(body: bytes) -> dict[str, bytes]:
-    lengths, _, rest = body.partition(b"\n")
-    headers, start = {}, 0
-    for path, length in json.loads(lengths).items():
-        headers[path] = rest[start : start + length]
-        start += length
-    return headers
+def _named(repo: Repo, body: bytes) -> tuple[RepoFile, ...]:
+    """The files of a model that a stored list names."""
+    paths = set(json.loads(body))
+    return tuple(file for file in repo.files if file.path in paths)

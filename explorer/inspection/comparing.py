@@ -87,7 +87,7 @@ def judge_one(model: Model, machine: Machine, scenario: Scenario) -> Compared:
     shape = model.architecture
     return Compared(
         id=model.repo.listing.id,
-        parameters=model.checkpoint.counts.parameters or None,
+        parameters=model.parameters or None,
         active=model.active_parameters,
         context_tokens=shape.context_tokens if shape else None,
         license=model.terms.name,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -20,7 +21,13 @@ _MOST_INDICES = 8
 _MOST_NAMED = 5
 
 _INDEX = re.compile(r"(?P<base>.+)\.(?P<format>safetensors|bin)\.index(?:\.[\w-]+)?\.json")
-_NUMBERED = re.compile(r"-[0-9]{5}-of-[0-9]{5}(\.[\w-]+)?\.(safetensors|bin)$")
+_NUMBERED = re.compile(
+    r"(\.safetensors|\.bin)?-[0-9]{5}-of-(?P<total>[0-9]{5})(\.[\w-]+)?\.(safetensors|bin)$"
+)
+_PART = re.compile(
+    r"(?P<head>.+[-_.])(?P<number>[0-9]{1,6})(?P<of>-of-)(?P<total>[0-9]{1,6})(?P<tail>.*)"
+)
+_MOST_PARTS = 2_000
 
 Documents = dict[str, Mapping[str, Any]]
 
@@ -29,7 +36,8 @@ async def read_documents(source: Source, repo: Repo) -> tuple[Documents, list[Ex
     """The JSON files that are there by path, and why others could not be read.
 
     ``modules.json`` is a list and comes as ``{"modules": [...]}``. Of the indices of shards only those
-    are read without which the shards could not be told: the usual names speak for themselves.
+    are read without which the shards could not be told: the usual names speak for themselves, as long as
+    all are there.
     """
     wanted = [file for file in repo.files if file.path in DOCUMENTS]
     wanted += _indices(repo.files)
@@ -44,14 +52,33 @@ async def read_documents(source: Source, repo: Repo) -> tuple[Documents, list[Ex
     return documents, problems
 
 
+def absent_files(repo: Repo, documents: Documents, groups: Iterable[FileGroup]) -> tuple[str, ...]:
+    """Paths of weight files that groups promise, by their numbers or their index, and that are not there."""
+    present = {file.path for file in repo.files}
+    found: dict[str, None] = {}
+    for group in groups:
+        if not group.complete:
+            promised = _by_index(group, documents) or _by_number(group.files[0])
+            found |= dict.fromkeys(path for path in promised if path not in present)
+    return tuple(found)
+
+
+def promised_bytes(documents: Mapping[str, Mapping[str, Any]], group: FileGroup) -> int | None:
+    """Bytes of all tensors of a group, as its index says; None if there is no index, or it doesn't say."""
+    metadata = _index_for(group, documents).get("metadata")
+    size = metadata.get("total_size") if isinstance(metadata, Mapping) else None
+    return size if isinstance(size, int) and not isinstance(size, bool) and size > 0 else None
+
+
 def missing_files(
-    repo: Repo, documents: Documents, groups: Iterable[FileGroup]
+    repo: Repo, documents: Documents, groups: Iterable[FileGroup], absent: Iterable[str] = ()
 ) -> list[HeaderError]:
     """What documents name that is not there, and shards that the names of others promise.
 
-    An index of files in a format that is not read is nobody's concern.
+    An index of files in a format that is not read is nobody's concern, and what is known as ``absent`` is
+    told elsewhere.
     """
-    present = {file.path for file in repo.files}
+    present = {file.path for file in repo.files} | {*absent}
     groups = tuple(groups)
     read = {group.format for group in groups}
     found: list[HeaderError] = []
@@ -59,7 +86,7 @@ def missing_files(
         index = _INDEX.fullmatch(path)
         if index and (not read or format_of(f"model.{index['format']}") in read):
             found += _missing_shards(path, document, present)
-    if not found:
+    if not found and not absent:
         found += (
             HeaderError(
                 f"{group.name} is not all there",
@@ -72,6 +99,35 @@ def missing_files(
     if PIPELINE in documents:
         found += _missing_parts(documents[PIPELINE], present)
     return found
+
+
+def _index_for(group: FileGroup, documents: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The index of a group's shards, if it was read; otherwise nothing."""
+    folder = group.files[0].rpartition("/")[0]
+    for path, document in documents.items():
+        index = _INDEX.fullmatch(path)
+        if index and index["base"] in (f"{folder}/{group.base}".lstrip("/"), group.base):
+            return document
+    return {}
+
+
+def _by_index(group: FileGroup, documents: Documents) -> list[str]:
+    listed = _index_for(group, documents).get("weight_map")
+    if not isinstance(listed, Mapping):
+        return []
+    folder = group.files[0].rpartition("/")[0]
+    names = sorted({name for name in listed.values() if isinstance(name, str)})
+    return [f"{folder}/{name}" if folder else name for name in names[:_MOST_PARTS]]
+
+
+def _by_number(path: str) -> list[str]:
+    """All files of a numbering, told from the name of one."""
+    part = _PART.fullmatch(path)
+    if part is None:
+        return []
+    width, total = len(part["number"]), min(int(part["total"]), _MOST_PARTS)
+    ending = f"{part['of']}{part['total']}{part['tail']}"
+    return [f"{part['head']}{number:0{width}}{ending}" for number in range(1, total + 1)]
 
 
 def json_object(path: str, text: str) -> Mapping[str, Any]:
@@ -113,9 +169,14 @@ async def _document(
 
 
 def _indices(files: Iterable[RepoFile]) -> list[RepoFile]:
-    """Indices of shards whose names do not say that they are shards."""
+    """Indices of shards whose names do not say that they are shards, or of which some are not there."""
     files = tuple(files)
-    numbered = {_NUMBERED.sub("", file.path) for file in files if _NUMBERED.search(file.path)}
+    shards = Counter(
+        (_NUMBERED.sub("", file.path), int(shard["total"]))
+        for file in files
+        if (shard := _NUMBERED.search(file.path))
+    )
+    numbered = {base for (base, total), number in shards.items() if number >= total}
     found = []
     for file in files:
         index = _INDEX.fullmatch(file.path)

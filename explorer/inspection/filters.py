@@ -222,7 +222,7 @@ def _gated(wanted: bool | None, listing: Listing) -> bool | None:
         return True
     if listing.gated is None and listing.provenance:
         return None  # only a live hub says of every model whether it is gated
-    return (listing.gated is not None) is wanted
+    return bool(listing.gated) is wanted
 
 
 def _allowed(permission: Permission) -> bool | None:

@@ -12,6 +12,7 @@ from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 from explorer.inspection.model import Model
 from explorer.inspection.quantizations import engine_of, of_model
+from explorer.inspection.supposing import suppose
 from explorer.units import memory
 
 CONTEXTS = tuple(1024 * 2**power for power in range(2, 11))
@@ -48,15 +49,20 @@ class Subject:
 def subject(model: Model, scenario: Scenario) -> Subject:
     """An opened model as the planner takes it.
 
-    Raises the model's own errors if none of its headers could be read, and UsageError for an engine that
-    does not run its format and for an adapter, which runs on top of another model.
+    Of a model with files that could not be read it is supposed, and said to be, where enough is known.
+    Raises the model's own errors otherwise, and UsageError for an engine that does not run its format and
+    for an adapter, which runs on top of another model.
     """
     _demand_whole(model)
     scenario = _with_engine(model, scenario)
     options = of_model(model, scenario.engine, wanted=scenario.quantization)
-    if not options:
+    if options:
+        return Subject(_as_offered(_shape(model), options), options, scenario)
+    supposed = suppose(model, scenario.engine or engine_of(model.checkpoint.quantization))
+    if supposed is None:
         raise _first_problem(model)
-    return Subject(_as_offered(_shape(model), options), options, scenario)
+    shape, options = supposed
+    return Subject(_as_offered(shape, options), options, scenario)
 
 
 def answer(model: Model, machine: Machine, scenario: Scenario) -> Answer:
@@ -195,7 +201,6 @@ def _weights_only(name: str, kind: str, assumptions: tuple[str, ...]) -> Archite
 
 
 def _first_problem(model: Model) -> Exception:
-    errors = [shard.error for shard in model.checkpoint.shards if shard.error] + [*model.problems]
-    if errors:
-        return errors[0]
+    if model.errors:
+        return model.errors[0]
     return UsageError(f"{model.id} has no weights to judge")

@@ -58,6 +58,34 @@ class Model:
         return len(self.checkpoint.shards)
 
     @property
+    def unread(self) -> bool:
+        """No header of a weight file could be read, so that what the files hold is not known."""
+        return not any(shard.header is not None for shard in self.checkpoint.shards)
+
+    @property
+    def published_parameters(self) -> int | None:
+        """The hub's own count of the files that are read here; None if it has none."""
+        # The hub counts what a loader would take, not another variant that was picked.
+        return self.repo.listing.parameters if self.reading == self.layout.default else None
+
+    @property
+    def parameters(self) -> int | None:
+        """All parameters: as every header says, otherwise as the hub does; None if neither is known."""
+        return self.checkpoint.counts.parameters if self.complete else self.published_parameters
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Weight files that belong to the model and are not in the repository."""
+        present = {file.path for file in self.repo.files}
+        return tuple(path for path in self.checkpoint.expected if path not in present)
+
+    @property
+    def errors(self) -> tuple[ExplorerError, ...]:
+        """Why parts of the model could not be read, weight files first."""
+        failed = (shard.error or _refused(shard) for shard in self.checkpoint.shards)
+        return (*(error for error in failed if error is not None), *self.problems)
+
+    @property
     def complete(self) -> bool:
         """Every header that was asked for has arrived."""
         return self.checkpoint.complete
@@ -89,12 +117,10 @@ class Model:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a person should know before trusting a figure, a sentence each."""
-        found = [*self.repo.notes, *(str(problem) for problem in self.problems)]
+        found = [self.repo.caveat] if self.repo.caveat else []
+        found += [*self.repo.notes, *(str(problem) for problem in self.problems)]
         found += self.checkpoint.warnings
-        # The hub counts what a loader would take, not another variant that was picked.
-        usual = self.reading == self.layout.default
-        published = self.repo.listing.parameters if usual else None
-        difference = self.checkpoint.hub_difference(published)
+        difference = self.checkpoint.hub_difference(self.published_parameters)
         return tuple(found + ([difference] if difference else []))
 
     def with_shards(self, shards: Iterable[Shard]) -> "Model":
@@ -113,3 +139,16 @@ class Model:
             return replace(grown, architecture=from_gguf(header.metadata))
         except HeaderError as error:
             return replace(grown, problems=(*self.problems, error))
+
+
+def _refused(shard: Shard) -> HeaderError | None:
+    """What the format's own implementation would say of a file whose header can be read all the same."""
+    header = shard.header
+    if header is None or not header.malformed:
+        return None
+    first, more = header.problems[0], len(header.problems) - 1
+    return HeaderError(
+        f"{shard.path} is malformed",
+        first + (f", and {more} more" if more else ""),
+        f"what loads {header.format} files refuses it",
+    )

@@ -1,15 +1,17 @@
 """Opening a model: which requests are made, in which order, and what becomes of their answers."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from explorer.errors import ExplorerError, HeaderError
 from explorer.fit.architecture import Architecture
 from explorer.fit.config import from_config
+from explorer.hub.sharded import index_of, indices_of
 from explorer.hub.source import ModelRef, Repo, RepoFile, Source
-from explorer.inspection.documents import missing_files, read_documents
+from explorer.inspection.documents import absent_files, missing_files, read_documents
 from explorer.inspection.model import CONFIG, Model
 from explorer.weights.checkpoint import Checkpoint, Shard
 from explorer.weights.formats import reading_for
@@ -35,13 +37,14 @@ async def open_model(
     documents, problems = await read_documents(source, repo)
     layout = lay_out(((entry.path, entry.size_bytes) for entry in repo.files), documents)
     chosen = _chosen(layout, file)
-    problems += missing_files(repo, documents, chosen)
+    absent = absent_files(repo, documents, chosen)
+    problems += missing_files(repo, documents, chosen, absent)
     architecture = None
     try:
         architecture = _architecture(documents.get(CONFIG, {}))
     except HeaderError as error:
         problems.append(error)
-    paths = [path for group in chosen for path in group.files]
+    paths = [path for group in chosen for path in group.files] + [*absent]
     if not paths:
         problems.append(_no_weights(repo))
     if len(paths) > MOST_SHARDS:
@@ -51,7 +54,7 @@ async def open_model(
         documents=documents,
         layout=layout,
         reading=chosen,
-        checkpoint=_expecting(paths[:MOST_SHARDS], layout, chosen, documents),
+        checkpoint=_without(absent, _expecting(paths[:MOST_SHARDS], layout, chosen, documents)),
         architecture=architecture,
         problems=tuple(problems),
     )
@@ -148,6 +151,14 @@ def _expecting(
     )
 
 
+def _without(absent: Iterable[str], checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with what is known to be missing told so."""
+    for path in absent:
+        error = HeaderError(f"{path} is missing", hint="complete the download")
+        checkpoint = checkpoint.with_shard(Shard(path, 0, None, error))
+    return checkpoint
+
+
 def _no_weights(repo: Repo) -> HeaderError:
     names = ", ".join(file.path for file in repo.files[:5])
     return HeaderError(
@@ -169,15 +180,15 @@ async def _headers_at_once(
     source: Source, repo: Repo, files: list[RepoFile]
 ) -> Mapping[str, bytes]:
     """Header JSON by path from the hub's one-request endpoint; empty where it does not serve."""
-    folder, _, name = files[0].path.rpartition("/")
-    base = name.partition("-0")[0]
-    index = f"{folder}/{base}.safetensors.index.json".lstrip("/")
-    if not any(file.path == index for file in repo.files):
-        return {}
-    try:
-        return await source.sharded_headers(repo, index) or {}
-    except ExplorerError:
-        return {}  # the shards are then read by range, and say what is wrong themselves
+    indices = indices_of(repo.files)
+    several = Counter(index_of(file.path, indices) for file in files)
+    found: dict[str, bytes] = {}
+    for index, shards in several.items():
+        if index is not None and shards > 1:
+            # A refusal is no failure: the shards are then read by range, and say what is wrong.
+            with suppress(ExplorerError):
+                found.update(await source.sharded_headers(repo, index) or {})
+    return found
 
 
 def _portions(

@@ -73,6 +73,7 @@ def read_header(
         data_start=data_start,
         version=f"{version} big-endian" if reader.cursor.order == ">" else f"{version}",
         problems=reader.problems.listed(),
+        malformed=reader.problems.malformed,
     )
 
 

@@ -100,7 +100,7 @@ class Reader:
             return data.decode()
         except UnicodeDecodeError:
             text = data.decode(errors="backslashreplace")
-        self.problems.add(f"{what} {quoted(text)} is not UTF-8")
+        self.problems.note(f"{what} {quoted(text)} is not UTF-8")
         return text
 
     def refuse_short(self) -> NoReturn:

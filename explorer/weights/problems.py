@@ -6,14 +6,21 @@ _MOST = 100
 class Problems:
     """Collects sentences; past a hundred it only counts, so that a hostile header cannot fill memory."""
 
-    __slots__ = ("_found", "_unsaid")
+    __slots__ = ("_found", "_unsaid", "malformed")
 
     def __init__(self) -> None:
         self._found: list[str] = []
         self._unsaid = 0
+        self.malformed = False
+        """Whether the format's own implementation refuses the file for one of them."""
 
     def add(self, sentence: str) -> None:
-        """Note one violation."""
+        """Note one violation that the format's own implementation does not let pass."""
+        self.malformed = True
+        self.note(sentence)
+
+    def note(self, sentence: str) -> None:
+        """Note something that is odd and that others let pass."""
         if len(self._found) < _MOST:
             self._found.append(sentence)
         else:

@@ -51,7 +51,7 @@ def read_header(path: str, size_bytes: int | None, first_read: int = FIRST_READ)
         raise _cut_off(path, length, len(data))
     problems = Problems()
     if length > HUB_MAX_HEADER:
-        problems.add(f"the header has {length} bytes; the hub's clients refuse more than 25 MB")
+        problems.note(f"the header has {length} bytes; the hub's clients refuse more than 25 MB")
     document = read_document(path, data[_LENGTH:end], end, problems)
     return _header(path, document, end, size_bytes, problems)
 
@@ -129,6 +129,7 @@ def _header(
         metadata=document.metadata,
         data_start=data_start,
         problems=problems.listed(),
+        malformed=problems.malformed,
     )
 
 

@@ -148,7 +148,7 @@ class _Walk:
         if len(fields) != len(value):
             self._problems.add(f"{quoted(name)} has a key twice")
         for unknown in sorted(fields.keys() - {"dtype", "shape", "data_offsets"}):
-            self._problems.add(f"{quoted(name)} has an unknown key {quoted(unknown)}")
+            self._problems.note(f"{quoted(name)} has an unknown key {quoted(unknown)}")
         dtype = fields.get("dtype")
         if not isinstance(dtype, str) or not dtype.isprintable():
             self._refuse(name, "it has no dtype")

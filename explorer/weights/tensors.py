@@ -58,3 +58,5 @@ class Header:
     """Version and byte order where the format has them: ``3``, ``3 big-endian``."""
     problems: tuple[str, ...] = ()
     """Violations that leave the header readable, each naming the tensor or the key."""
+    malformed: bool = False
+    """Whether the format's own implementation refuses the file for one of them."""

@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import psutil
 
-from explorer.cli import collect_rarely
+from explorer.cli.running import collect_rarely
 from explorer.hub.options import open_source
 from explorer.hub.source import ModelRef
 from explorer.inspection.model import Model

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from explorer.cli import collect_rarely
+from explorer.cli.running import collect_rarely
 from explorer.fit.values import Scenario
 from explorer.hardware.machine import Machine
 from explorer.hardware.spec import parse_machine

@@ -20,7 +20,7 @@ import time
 import psutil
 from textual.message import Message
 
-from explorer.cli import collect_rarely, give_way_often
+from explorer.cli.running import collect_rarely, give_way_often
 from explorer.hardware.spec import parse_machine
 from explorer.hub.options import open_source
 from explorer.hub.source import ModelRef, Source

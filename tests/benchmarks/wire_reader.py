@@ -5,7 +5,7 @@ A module of its own, so that nothing is loaded which the program does not load.
 
 import asyncio
 
-from explorer.cli import collect_rarely
+from explorer.cli.running import collect_rarely
 from explorer.hub.options import open_source
 from explorer.hub.source import ModelRef, RepoFile, Source
 from explorer.weights.safetensors import parse_header, read_header

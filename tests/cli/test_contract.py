@@ -160,7 +160,7 @@ def test_the_parts_of_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "code"),
     [
         (["show", "nobody/nothing"], 3),
-        (["fit", MODEL, "nobody/nothing"], 3),
+        (["fit", "nobody/nothing", "nobody/else"], 3),
         (["fit", MODEL, "--quant", "Q99"], 2),
         (["fit", MODEL, "--engine", "vllm", "--machine", "cpu 32GB"], 2),
         (["compare", MODEL, "nobody/nothing"], 3),

@@ -136,12 +136,14 @@ def test_a_damaged_file_is_a_row_all_the_same(
     ("arguments", "untold"),
     [
         (("--task", "text-generation"), "their task"),
-        (("--license-allows", "commercial"), "their license"),
+        (("--license-allows", "hosting", "--license", "mit"), "their license"),
         (("--license", "mit", "--language", "de"), "their license or their language"),
     ],
 )
-def test_what_only_a_hub_knows_cannot_be_asked_of_models_on_disk(
+def test_what_only_a_card_knows_is_said_to_be_known_of_few_models_on_disk(
     arguments: tuple[str, ...], untold: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["search", "--source", "local", *arguments]) == 0
-    assert f"models on disk do not say {untold}" in " ".join(capsys.readouterr().err.split())
+    assert f"models on disk say {untold} only in a README.md" in " ".join(
+        capsys.readouterr().err.split()
+    )

@@ -19,7 +19,7 @@ REPOS = [
     llama_like("acme/closed", hidden=128, gated="manual", downloads=6),
 ]
 NAMES = [repo.id for repo in REPOS]
-NOT_THE_MODELS = ("transfer", "source", "provenance", "commands")
+NOT_THE_MODELS = ("transfer", "source", "provenance", "age_seconds", "commands")
 """What an answer cost, where it was read, and the room on this disk that its commands mention."""
 
 

@@ -264,7 +264,7 @@ async def test_faults_are_retried_and_then_told(site: ModelScopeServer) -> None:
 async def test_an_answer_that_is_not_one(site: ModelScopeServer) -> None:
     source = source_of(site)
     site.inject(Fault(kind="tree", body=b"<html>"))
-    with pytest.raises(Unreachable, match="could not be reached"):
+    with pytest.raises(Unreachable, match="cannot be understood"):
         await look_up(source, "acme/Tiny")
     await source.close()
 

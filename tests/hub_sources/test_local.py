@@ -45,6 +45,32 @@ def sharded_folder(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.parametrize(
+    ("card", "license_id", "bases"),
+    [
+        ("---\nlicense: mit\nbase_model: acme/base\n---\n# Mine", "mit", ("acme/base",)),
+        ("\ufeff---\r\nlicense: [mit, other]\r\n---\r\n", "mit", ()),
+        ("--- \ntags: [license:mit]\n---\n", "mit", ()),
+        ("---\nlicense: {a: 1}\n---\n", None, ()),
+        ("---\nlicense: mit\n", None, ()),
+        ("# Mine\n---\nlicense: mit\n---\n", None, ()),
+        ("---\n- license\n---\n", None, ()),
+        ("---\n&a [*a]: [*a\n---\n", None, ()),
+        ("---\na: !!python/object/apply:os.system [true]\n---\n", None, ()),
+        ("---\n" + "[" * 50_000 + "\n---\n", None, ()),
+        ("", None, ()),
+    ],
+)
+async def test_a_card_on_disk_says_what_it_says_on_the_hub(
+    tmp_path: Path, card: str, license_id: str | None, bases: tuple[str, ...]
+) -> None:
+    folder = sharded_folder(tmp_path / "mine")
+    (folder / "README.md").write_bytes(card.encode())
+    listing = (await look_up(local(tmp_path), str(folder))).listing
+    known = listing.license and listing.license.partition(",")[0]
+    assert (known, listing.base_models) == (license_id, bases)
+
+
 async def test_a_folder_is_a_model_with_its_files_and_sizes(tmp_path: Path) -> None:
     folder = sharded_folder(tmp_path / "org" / "name")
     source = local(tmp_path)

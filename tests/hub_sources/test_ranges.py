@@ -137,13 +137,27 @@ async def test_a_store_of_files_that_refuses_for_good_is_an_error_after_one_more
         Fault(kind="resolve", status=502, times=2),
         Fault(kind="resolve", status=429, retry_after_seconds=3, times=1),
         Fault(origin="cdn", body=b"short", times=1),
+        Fault(origin="cdn", status=403, times=1),
     ],
-    ids=["refused", "dropped", "overloaded", "gateway", "limited", "short"],
+    ids=["refused", "dropped", "overloaded", "gateway", "limited", "short", "forbidden"],
 )
 async def test_a_passing_fault_is_waited_out(fault: Fault) -> None:
     with HubServer([real_files("acme/bytes", {"model.bin": PATTERN})]) as hub:
         hub.inject(fault)
         assert await read(hub, "acme/bytes", Span(0, 100_000)) == (PATTERN[:100_000],)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(origin="cdn", body=b"short", times=1), Fault(origin="cdn", status=403, times=1)],
+    ids=["short", "forbidden"],
+)
+async def test_an_address_that_was_just_given_and_fails_is_asked_for_again(fault: Fault) -> None:
+    with HubServer([real_files("acme/bytes", {"model.bin": PATTERN})]) as hub:
+        hub.inject(fault)
+        assert await read(hub, "acme/bytes", Span(0, 100)) == (PATTERN[:100],)
+        assert hub.traffic.requests(kind="resolve") == 2
+        assert hub.traffic.requests(origin="cdn") == 2
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from explorer.hub.source import (
 from explorer.hub.store import Store
 from explorer.hub.stored import FRESH_SECONDS, Stored
 from explorer.spans import Span
-from tests.hub import Fault, HubRepo, HubServer
+from tests.hub import Fault, HubFile, HubRepo, HubServer
 from tests.hub.builder import generate_listing, llama_like, real_files
 from tests.hub_sources.readings import (
     Clock,
@@ -124,6 +124,20 @@ async def test_a_new_commit_is_seen_and_unchanged_files_are_not_read_again(
     assert new.commit != old.commit
     assert same_names == names
     assert hub.traffic.requests(kind="resolve") == 0
+
+
+async def test_headers_that_came_at_once_serve_the_next_commit_with_the_same_shards(
+    hub: HubServer, desk: Desk
+) -> None:
+    old, names, _ = await inspect(desk.start())
+    changed = [file for file in MODEL.files if file.path != "README.md"]
+    hub.catalog.add(HubRepo(MODEL.id, [*changed, HubFile.of_text("README.md", "# another card")]))
+    desk.clock.now += FRESH_SECONDS + 1
+    hub.traffic.clear()
+    new, same_names, _ = await inspect(desk.start())
+    assert new.commit != old.commit
+    assert same_names == names
+    assert [exchange.kind for exchange in hub.traffic.exchanges] == ["info"]
 
 
 async def test_old_answers_serve_with_their_age_when_the_hub_is_down(

@@ -16,7 +16,7 @@ NAMES = {
     "listed": "rows of single models",
     "config": "config.json",
     "text": "small files",
-    "headers": "headers of sharded models",
+    "header": "headers of sharded models",
     "ranges": "headers of single files",
     "refused": "refusals",
 }

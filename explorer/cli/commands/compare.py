@@ -3,7 +3,14 @@
 import argparse
 
 from explorer.cli import contract, report
-from explorer.cli.asked import exit_code, machine_of, read_model, scenario_of, source_of, troubles
+from explorer.cli.asked import (
+    exit_code,
+    machine_of,
+    read_model,
+    say_troubles,
+    scenario_of,
+    source_of,
+)
 from explorer.cli.contract_questions import comparison_json
 from explorer.cli.report_questions import comparison_lines
 from explorer.hub.names import parse_name
@@ -18,11 +25,11 @@ async def run(options: argparse.Namespace) -> int:
     for name in options.models:
         async with source_of(options, name) as source:
             models.append(await read_model(source, parse_name(name)))
-    for trouble in (trouble for model in models for trouble in troubles(model)):
-        report.note(f"! {trouble}")
     found = compare(models, machine, scenario)
     if options.json:
         contract.emit(comparison_json(found))
     else:
         report.print_lines(comparison_lines(found))
+    for model in models:
+        say_troubles(model)
     return max(exit_code(model) for model in models)

@@ -3,7 +3,7 @@
 import argparse
 
 from explorer.cli import contract, report, report_show
-from explorer.cli.asked import exit_code, read_model, source_of
+from explorer.cli.asked import exit_code, read_model, say_troubles, source_of
 from explorer.cli.contract_show import adapter_json, metadata_json, variants_json
 from explorer.hub.names import parse_name
 from explorer.inspection.adapter import read_adapter
@@ -34,4 +34,5 @@ async def run(options: argparse.Namespace) -> int:
             report.print_lines(report_show.variants(variants))
             if options.metadata:
                 report.print_lines(report_show.metadata(gather(model.checkpoint)))
+    say_troubles(model)
     return exit_code(model)

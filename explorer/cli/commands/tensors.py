@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable
 
 from explorer.cli import contract, report
-from explorer.cli.asked import exit_code, read_model, source_of
+from explorer.cli.asked import exit_code, read_model, say_troubles, source_of
 from explorer.errors import UsageError
 from explorer.hub.names import parse_name
 from explorer.safetext import safe_line
@@ -36,8 +36,7 @@ async def run(options: argparse.Namespace) -> int:
         contract.emit([contract.tensor_json(table.rows[index]) for index in indices])
     else:
         report.print_lines(report.tensors([table.rows[index] for index in indices]))
-    for warning in model.warnings:
-        report.note(warning)
+    say_troubles(model)
     return exit_code(model)
 
 

@@ -140,7 +140,7 @@ class Vllm:
     ) -> tuple[Reason, ...]:
         """Why each part of the plan is as large as it is."""
         sizes = plan.tensor_parallel, plan.pipeline_parallel
-        settings = settings_of(scenario, _placed_devices(plan, scenario), sizes)
+        settings = settings_of(scenario, _placed_devices(plan.placement, scenario), sizes)
         return explain(architecture, weights, plan, scenario, settings)
 
     def speed(
@@ -203,13 +203,18 @@ def _parallel_sizes(architecture: Architecture, devices: int) -> tuple[tuple[int
     return tuple(sorted(sizes, key=lambda size: (size[0] * size[1], size[1])))
 
 
-def _placed_devices(plan: Plan, scenario: Scenario) -> list[Device]:
-    """The devices of a plan as far as its defaults depend on them: name and memory."""
+def step_tokens(placement: Sequence[Placed], scenario: Scenario) -> int:
+    """``max_num_batched_tokens`` of a resolved scenario that runs in this placement."""
+    return settings_of(scenario, _placed_devices(placement, scenario)).batch_tokens
+
+
+def _placed_devices(placement: Sequence[Placed], scenario: Scenario) -> list[Device]:
+    """The devices of a placement as far as defaults depend on them: name and memory."""
     share = scenario.memory_utilization or DEFAULT_UTILIZATION
-    sizes = [round(placed.capacity_bytes / share) for placed in plan.placement]
+    sizes = [round(placed.capacity_bytes / share) for placed in placement]
     return [
         Device(placed.device, "cuda", size, size)
-        for placed, size in zip(plan.placement, sizes, strict=True)
+        for placed, size in zip(placement, sizes, strict=True)
     ]
 
 

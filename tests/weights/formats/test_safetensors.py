@@ -290,6 +290,9 @@ def test_what_passes_here_passes_in_the_library_and_the_reverse(
         assert theirs == len(ours.tensors)
     if theirs is not None:
         assert ours
+        assert not ours.malformed
+    elif ours:
+        assert ours.malformed
 
 
 @given(st.binary(max_size=300))
