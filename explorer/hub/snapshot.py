@@ -10,7 +10,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from importlib.resources import files
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
@@ -37,7 +36,7 @@ _LAID_OUT = 2  # models whose tensor lists are kept unfolded: the one that is op
 
 def bundled() -> bytes:
     """The snapshot that comes with the program."""
-    return files("explorer.hub").joinpath("data", "snapshot.bin").read_bytes()
+    return Path(__file__).with_name("data").joinpath("snapshot.bin").read_bytes()
 
 
 class Snapshot:

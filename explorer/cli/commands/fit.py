@@ -33,7 +33,6 @@ from explorer.errors import ExplorerError, UsageError
 from explorer.fit.values import Verdict
 from explorer.hub.names import parse_name
 from explorer.inspection.fitting import answer_subject, subject
-from explorer.inspection.launching import commands_for
 from explorer.inspection.questions import enough_for, most_of, upgrades_for
 from explorer.inspection.used import as_used
 
@@ -60,7 +59,8 @@ class Answered:
     model: "Model"
     answer: "Answer"
     most: "Most"
-    commands: "Commands"
+    commands: "Commands | None"
+    """None where they are not shown."""
     enough: "Enough | None"
     upgrades: "tuple[Upgrade, ...]"
     engine_says: "EngineWord | None"
@@ -132,11 +132,16 @@ def _answered(
 ) -> Answered:
     machine = answer.machine
     wanted = options.min_speed
+    commands = None
+    if options.json or options.show_command:
+        from explorer.inspection.launching import commands_for  # loaded where they are shown
+
+        commands = commands_for(model, found, answer)
     return Answered(
         model=model,
         answer=answer,
         most=most_of(found, machine, answer),
-        commands=commands_for(model, found, answer),
+        commands=commands,
         enough=enough_for(found, min_tokens_per_second=wanted) if options.enough else None,
         upgrades=upgrades_for(found, machine) if options.enough else (),
         engine_says=told[0],
@@ -153,7 +158,7 @@ def _json(one: Answered) -> dict[str, contract.Json]:
     document["age_seconds"] = round(one.model.repo.age_seconds)
     document["warnings"] = list(one.model.warnings)
     document["most"] = most_json(one.most)
-    document["commands"] = commands_json(one.commands)
+    document["commands"] = commands_json(one.commands) if one.commands else None
     if one.engine_says is not None:
         document["engine_says"] = engine_json(one.engine_says)
     if one.enough is not None:
@@ -163,7 +168,7 @@ def _json(one: Answered) -> dict[str, contract.Json]:
 
 
 def _print(one: Answered, *, commands_only: bool) -> None:
-    if commands_only:
+    if commands_only and one.commands is not None:
         report.print_lines(command_lines(one.commands))
         for text in command_notes(one.commands):
             report.note(text)
