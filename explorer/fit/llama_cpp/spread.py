@@ -12,7 +12,8 @@ from explorer.fit.architecture import Architecture, Layer
 from explorer.fit.llama_cpp.builds import scales_positions
 from explorer.fit.llama_cpp.compute import Spot, buffers
 from explorer.fit.llama_cpp.settings import Settings
-from explorer.fit.synthesis import matrices, matrix_bytes
+from explorer.fit.matrices import matrices
+from explorer.fit.synthesis import matrix_bytes
 from explorer.fit.weight_map import WeightMap
 
 _FEW = (0, 1, 2, 3, 6, 12)

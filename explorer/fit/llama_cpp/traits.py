@@ -53,19 +53,9 @@ STREAM_FIRST_AFTER = STREAM_FIRST | {"phi3", "phimoe"}
 """The feed-forward part is."""
 UNROTATED_UNWINDOWED = frozenset({"cohere2", "llama4", "llama4_text", "smallthinker"})
 """Keys know of positions where they have a window alone."""
-POSITION_TABLE = frozenset(
-    {
-        "bert",
-        "camembert",
-        "gpt2",
-        "roberta",
-        "xlm-roberta",
-        "xlm_roberta",
-        "gpt_bigcode",
-        "starcoder",
-        "opt",
-    }
-)
+POSITION_TABLE = frozenset({
+    "bert", "camembert", "gpt2", "roberta", "xlm-roberta", "xlm_roberta", "gpt_bigcode", "starcoder", "opt",
+})  # fmt: skip
 """Positions are looked up and added to the embeddings."""
 NORMED_SCAN = frozenset({
     "bamba", "granitehybrid", "granitemoehybrid", "mamba2", "nemotron_h", "nemotron_h_moe",
