@@ -31,11 +31,6 @@ def format_of(path: str) -> Format | None:
     return found
 
 
-def is_weight_file(path: str) -> bool:
-    """Whether a file of this name holds weights in a format that can be read here."""
-    return format_of(path) is not None
-
-
 def reading_for(path: str, size_bytes: int | None) -> Reading[Header] | None:
     """The reading of this file's header, to be driven by who has its bytes; None if no parser reads it."""
     match format_of(path):

@@ -40,10 +40,8 @@ class Rank:
     """With the cache that the scenario needs; vLLM fills the rest of its share with more of it."""
     budget_bytes: int
     """vLLM's share of the device, or what is free if that is less."""
-    pool_bytes: int
-    """What is left of the share for the pool."""
     blocks: int
-    """Blocks that fit in it."""
+    """Blocks that fit in what is left of the share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +279,7 @@ def _rank(
     budget = min(-int(-device.memory_bytes * share // 1), device.available_bytes)
     budget -= scenario.reserve_bytes or 0
     left = budget - memory.weights - memory.compute - memory.overhead
-    return Rank(device, memory, budget, max(left, 0), cache.blocks_in(left, stage))
+    return Rank(device, memory, budget, cache.blocks_in(left, stage))
 
 
 def _verdict(rank: Rank, scenario: Scenario) -> Verdict:

@@ -3,7 +3,7 @@
 import pytest
 
 from explorer.spans import drive
-from explorer.weights.formats import format_of, is_weight_file, reading_for
+from explorer.weights.formats import format_of, reading_for
 from tests.weights.formats.reading import DATA
 
 
@@ -29,7 +29,6 @@ from tests.weights.formats.reading import DATA
 )
 def test_names(path: str, expected: str | None) -> None:
     assert format_of(path) == expected
-    assert is_weight_file(path) == (expected is not None)
     assert (reading_for(path, 1) is not None) == (expected is not None)
 
 
