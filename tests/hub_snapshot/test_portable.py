@@ -387,7 +387,8 @@ class TestHeldFile:
     @given(data=st.binary(max_size=200))
     def test_bytes_that_are_none(self, data: bytes) -> None:
         with contextlib.suppress(ValueError, TypeError):
-            unpack(data)
+            held = unpack(data)
+            assert unpack(pack(list(held.values()))) == held
 
 
 async def test_many_rows_take_little_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

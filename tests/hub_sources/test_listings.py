@@ -175,6 +175,6 @@ def test_wrong_types_cost_a_field_never_the_row(fields: dict[str, Any]) -> None:
 
 @given(json_values)
 def test_any_json_can_be_read_as_files(value: Any) -> None:
-    read_tree(value)
-    read_siblings({"siblings": value})
-    read_siblings(value)
+    files = [*read_tree(value), *(read_siblings({"siblings": value}) or ())]
+    assert all(file.path and file.size_bytes >= 0 for file in files)
+    assert read_siblings([value]) is None

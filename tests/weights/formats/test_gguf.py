@@ -259,7 +259,7 @@ def files(draw: st.DrawFn) -> tuple[Gguf, dict[str, MetadataValue], list[tuple[o
 
 
 @given(files(), st.integers(1, 200), st.integers(1, 200))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_random_headers_are_read_back_in_pieces_of_any_size(
     file: tuple[Gguf, dict[str, MetadataValue], list[tuple[object, ...]]], first: int, piece: int
 ) -> None:
@@ -287,7 +287,7 @@ _SAMPLE = (
     st.lists(st.tuples(st.integers(0, len(_SAMPLE) - 1), st.integers(0, 255)), max_size=6),
     st.integers(0, len(_SAMPLE)),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_corruption_raises_nothing_but_header_errors(
     changes: list[tuple[int, int]], length: int
 ) -> None:

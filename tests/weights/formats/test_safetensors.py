@@ -241,7 +241,7 @@ def count_of(shape: tuple[int, ...]) -> int:
 
 
 @given(headers(), st.integers(0, 400))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_random_headers_are_read_back(
     written: tuple[bytes, list[tuple[str, str, tuple[int, ...], int]]], first_read: int
 ) -> None:
@@ -269,7 +269,7 @@ _PARTS = (
     ),
     st.integers(-2, 2),
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_what_passes_here_passes_in_the_library_and_the_reverse(
     changes: list[tuple[int, str]], resized: int
 ) -> None:
@@ -296,8 +296,9 @@ def test_what_passes_here_passes_in_the_library_and_the_reverse(
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_random_bytes_raise_nothing_but_header_errors(noise: bytes) -> None:
     for data in (noise, file_of(noise), file_of(b"{" + noise)):
         with contextlib.suppress(HeaderError):
-            read(data)
+            header = read(data)
+            assert header.malformed or len(deserialized(data)) == len(header.tensors)

@@ -295,7 +295,7 @@ _WIDTHS = {"F32": 4, "F16": 2, "I64": 8, "BOOL": 1}
         max_size=8,
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_random_state_dicts_are_read_back(written: dict[str, tuple[str, list[int], int]]) -> None:
     tensors, storages, expected = {}, {}, {}
     for key, (name, (kind, shape, offset)) in enumerate(written.items()):
@@ -323,7 +323,7 @@ _SAMPLES = [saved(name) for name in ("shared.pth", "dtypes.pt", "nested.pt", "mo
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=6),
     st.integers(0, 10_000),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_corruption_raises_nothing_but_header_errors(
     sample: bytes, changes: list[tuple[int, int]], cut: int
 ) -> None:
@@ -338,7 +338,7 @@ def test_corruption_raises_nothing_but_header_errors(
 
 
 @given(st.binary(max_size=80))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_random_opcodes_raise_nothing_but_header_errors(noise: bytes) -> None:
     with contextlib.suppress(HeaderError):
-        read(archive(Pickle.whole(noise), {}))
+        assert read(archive(Pickle.whole(noise), {})).tensors == ()
