@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from explorer import __version__
-from explorer.cli.converters import argument, folder, gpu_layers, positive, share, source, speed
+from explorer.cli.converters import argument, folder, positive, source, speed
 from explorer.cli.narrowing import add_narrowing
+from explorer.cli.settings import add_context, add_machine, add_scenario
 from explorer.errors import UsageError
-from explorer.units import parse_memory, parse_tokens
 
 MODEL = (
     "org/name, org/name@revision, a hub URL, hf://org/name, modelscope://owner/name, "
@@ -64,7 +64,7 @@ def build() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"weights-explorer {__version__}")
     _common(parser, command=False)
-    _machine(parser)
+    add_machine(parser)
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", parser_class=Parser, prog=parser.prog
     )
@@ -83,14 +83,15 @@ def build() -> Parser:
     _publisher(_command(commands, "publisher", "what somebody publishes, and its sizes over time"))
     _watch(_command(commands, "watch", "models to keep an eye on, and what changed in them"))
     machine = _command(commands, "machine", "the machine that models are judged on")
-    _machine(machine)
+    add_machine(machine)
     return parser
 
 
 def _command(
     commands: "argparse._SubParsersAction[Parser]", name: str, summary: str
 ) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=summary, epilog=EXIT_CODES)
+    sentence = f"{summary[0].upper()}{summary[1:]}."
+    parser = commands.add_parser(name, help=summary, description=sentence, epilog=EXIT_CODES)
     _common(parser, command=True)
     return parser
 
@@ -104,8 +105,8 @@ def _common(parser: argparse.ArgumentParser, *, command: bool) -> None:
         type=source,
         default=quiet or "auto",
         metavar="auto|hub|snapshot|local|FILE",
-        help="the live hub, the bundled snapshot, the hub with the snapshot behind it (auto), "
-        "what lies on this disk, or a file that weights snapshot wrote",
+        help="the live hub with the snapshot behind it (auto, the default), the hub alone, the bundled "
+        "snapshot, what lies on this disk, or a file that weights snapshot wrote",
     )
     group.add_argument(
         "--hub",
@@ -136,25 +137,6 @@ def _common(parser: argparse.ArgumentParser, *, command: bool) -> None:
     )
 
 
-def _machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--machine",
-        metavar="SPEC",
-        default=argparse.SUPPRESS,
-        help='judge on "RTX 4090", "2x A100 80GB, 512 GB", "M4 Max 64GB" or "cpu 32GB" '
-        "instead of this machine",
-    )
-
-
-def _context(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--context",
-        type=argument(parse_tokens, "a number of tokens such as 32768, 32k or 1M"),
-        metavar="N",
-        help="tokens a sequence may hold: 32768, 32k, 128K, 1M (default: 8K or the model's limit)",
-    )
-
-
 def _search(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", nargs="*", metavar="QUERY", help="words in the name")
     parser.add_argument(
@@ -171,8 +153,8 @@ def _search(parser: argparse.ArgumentParser) -> None:
         help="read config.json of each printed row, where the listing alone gives an estimate",
     )
     add_narrowing(parser)
-    _machine(parser)
-    _context(parser)
+    add_machine(parser)
+    add_context(parser)
 
 
 def _show(parser: argparse.ArgumentParser) -> None:
@@ -213,7 +195,7 @@ def _diff(parser: argparse.ArgumentParser) -> None:
 
 def _fit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help=MODEL)
-    _scenario(parser)
+    add_scenario(parser)
     group = parser.add_argument_group("further questions")
     group.add_argument(
         "--enough",
@@ -241,79 +223,7 @@ def _fit(parser: argparse.ArgumentParser) -> None:
 
 def _compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help=MODEL)
-    _scenario(parser)
-
-
-def _scenario(parser: argparse.ArgumentParser) -> None:
-    """How a model is to be run, and on what."""
-    _machine(parser)
-    _context(parser)
-    parser.add_argument("--sequences", type=positive, default=1, metavar="N", help="at once")
-    parser.add_argument(
-        "--engine",
-        choices=["llama.cpp", "vllm", "transformers", "mlx"],
-        help="whose memory rules to follow (default: the one that runs the files' format)",
-    )
-    parser.add_argument("--quant", metavar="Q", help="Q4_K_M, Q8_0, BF16, ...: default the best")
-    parser.add_argument(
-        "--kv-dtype",
-        metavar="T",
-        help="f16 (default), q8_0, q4_0, fp8, ...; llama.cpp takes keys and values apart: q8_0/q4_0",
-    )
-    parser.add_argument(
-        "--batch-tokens",
-        type=positive,
-        metavar="N",
-        help="the engine's step (llama.cpp: its micro-batch, 512)",
-    )
-    parser.add_argument("--flash-attention", choices=["on", "off"], default="on")
-    parser.add_argument(
-        "--kv-unified",
-        "-kvu",
-        action=argparse.BooleanOptionalAction,
-        help="one cache of the context's length that all sequences share, rather than one each "
-        "(llama.cpp, which does so itself where the number of slots is not given)",
-    )
-    parser.add_argument(
-        "--swa-full",
-        action="store_true",
-        help="layers with a sliding window keep the whole context too (llama.cpp)",
-    )
-    parser.add_argument(
-        "--mtp",
-        action=argparse.BooleanOptionalAction,
-        help="draft tokens ahead with the model's own multi-token prediction",
-    )
-    parser.add_argument(
-        "--draft-tokens",
-        type=positive,
-        metavar="N",
-        help="how many; turns --mtp on (llama.cpp: 3, vLLM: one a layer that predicts)",
-    )
-    parser.add_argument(
-        "--gpu-layers", type=gpu_layers, metavar="N|all", help="layers kept on the accelerator"
-    )
-    parser.add_argument(
-        "--reserve",
-        type=argument(parse_memory, "a size such as 512MiB or 1.5GiB"),
-        metavar="SIZE",
-        help="memory each device keeps free (llama.cpp: 1 GiB)",
-    )
-    parser.add_argument(
-        "--tensor-parallel",
-        type=positive,
-        metavar="N",
-        help="devices that share each layer (vLLM)",
-    )
-    parser.add_argument(
-        "--pipeline-parallel", type=positive, metavar="N", help="stages of layers (vLLM)"
-    )
-    parser.add_argument(
-        "--memory-utilization",
-        type=share,
-        metavar="F",
-        help="share of a device's memory the engine takes (vLLM: 0.92)",
-    )
+    add_scenario(parser)
 
 
 def _lineage(parser: argparse.ArgumentParser) -> None:
@@ -327,10 +237,10 @@ def _lineage(parser: argparse.ArgumentParser) -> None:
         help="generations to follow (default: 8 up, 1 down)",
     )
     parser.add_argument(
-        "--limit", type=positive, default=10, metavar="N", help="models a kind (default: 10)"
+        "--limit", type=positive, default=10, metavar="N", help="models of each kind (default: 10)"
     )
-    _machine(parser)
-    _context(parser)
+    add_machine(parser)
+    add_context(parser)
 
 
 def _variants(parser: argparse.ArgumentParser) -> None:
@@ -342,8 +252,8 @@ def _variants(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="repositories to look at, the most downloaded first (default: 24)",
     )
-    _machine(parser)
-    _context(parser)
+    add_machine(parser)
+    add_context(parser)
 
 
 def _license(parser: argparse.ArgumentParser) -> None:
@@ -369,7 +279,7 @@ def _snapshot(parser: argparse.ArgumentParser) -> None:
         help="which models come first (default: downloads)",
     )
     parser.add_argument(
-        "--limit", type=positive, default=100, metavar="N", help="models (default: 100)"
+        "--limit", type=positive, default=100, metavar="N", help="models to write (default: 100)"
     )
     parser.add_argument(
         "--documents", action="store_true", help="cards and licenses too, not only figures"
@@ -381,8 +291,8 @@ def _publisher(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=positive, default=20, metavar="N", help="models to print (default: 20)"
     )
-    _machine(parser)
-    _context(parser)
+    add_machine(parser)
+    add_context(parser)
 
 
 def _watch(parser: argparse.ArgumentParser) -> None:
