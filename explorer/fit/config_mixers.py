@@ -10,7 +10,7 @@ from explorer.fit import recurrence
 from explorer.fit.architecture import Layer, Mixer
 from explorer.fit.config_patterns import Kind, kinds_of
 from explorer.fit.fields import MOST_TOKENS, Fields
-from explorer.fit.recurrence import State
+from explorer.fit.recurrence import State, remembering
 
 HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "attention_heads",
          "decoder_attention_heads")  # fmt: skip
@@ -37,19 +37,12 @@ def mixers(text: Fields, model_type: str, layers: int, hidden: int) -> list[Laye
 
 def _layer(kind: Kind, text: Fields, model_type: str, hidden: int) -> Layer:
     if kind in _RECURRENT:
-        return _remembering(Layer(_MIXER_OF[kind]), _RECURRENT[kind](text, hidden))
+        return remembering(Layer(_MIXER_OF[kind]), _RECURRENT[kind](text, hidden))
     if kind == "none":
         return Layer(Mixer.NONE)
     if kind == "parallel":
-        return _remembering(_attention("full", text, model_type, hidden), _mamba2(text, hidden))
+        return remembering(_attention("full", text, model_type, hidden), _mamba2(text, hidden))
     return _attention(kind, text, model_type, hidden)
-
-
-def _remembering(layer: Layer, state: State) -> Layer:
-    return replace(
-        layer, conv_elements=state.conv_elements, state_elements=state.state_elements,
-        inner=state.inner, conv_channels=state.conv_channels,
-    )  # fmt: skip
 
 
 def _attention(kind: Kind, text: Fields, model_type: str, hidden: int) -> Layer:

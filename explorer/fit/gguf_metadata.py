@@ -11,7 +11,7 @@ from explorer.errors import HeaderError
 from explorer.fit import recurrence
 from explorer.fit.architecture import Architecture, Layer, Mixer
 from explorer.fit.fields import MOST_LAYERS, MOST_TOKENS, Fields
-from explorer.fit.recurrence import State
+from explorer.fit.recurrence import State, remembering
 from explorer.weights.tensors import LongArray, MetadataValue
 
 ENCODERS = frozenset({
@@ -130,7 +130,7 @@ def _mixers(fields: Fields, arch: str, hidden: int, count: int) -> list[Layer]:
     found = []
     for index in range(count):
         if recurs[index] and arch not in PARALLEL:
-            found.append(_remembering(Layer(_recurrent_mixer(arch)), state))
+            found.append(remembering(Layer(_recurrent_mixer(arch)), state))
         elif not kv_heads[index] and arch not in ENCODERS:
             found.append(Layer(Mixer.NONE))
         else:
@@ -140,7 +140,7 @@ def _mixers(fields: Fields, arch: str, hidden: int, count: int) -> list[Layer]:
             if index >= owners:
                 layer = replace(layer, mixer=Mixer.SHARED)
             if recurs[index]:
-                layer = _remembering(layer, state)
+                layer = remembering(layer, state)
             found.append(layer)
     return found
 
@@ -176,13 +176,6 @@ def _attention(
     )
     mixer = Mixer.CHUNKED if chunked else Mixer.SLIDING
     return Layer(mixer, *heads, width, value_width, window)
-
-
-def _remembering(layer: Layer, state: State) -> Layer:
-    return replace(
-        layer, conv_elements=state.conv_elements, state_elements=state.state_elements,
-        inner=state.inner, conv_channels=state.conv_channels,
-    )  # fmt: skip
 
 
 def _sliding_layers(fields: Fields, arch: str, count: int) -> tuple[bool, ...]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from explorer.fit.architecture import Architecture
 from explorer.fit.engines import DEFAULT_ENGINE, engine_for
 from explorer.fit.llama_cpp import settings as llama_cpp
-from explorer.fit.planner import RANK, best
-from explorer.fit.values import Answer, Engine, Scenario, Verdict
+from explorer.fit.planner import best
+from explorer.fit.values import RANK, Answer, Engine, Scenario, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 

@@ -8,12 +8,11 @@ from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.engines import DEFAULT_ENGINE, EngineModel, engine_for
 from explorer.fit.speed import no_decode
-from explorer.fit.values import Answer, Memory, Plan, Scenario, Speed, Verdict
+from explorer.fit.values import RANK, Answer, Memory, Plan, Scenario, Speed, Verdict
 from explorer.fit.weight_map import WeightMap
 from explorer.hardware.machine import Machine
 from explorer.units import memory
 
-RANK = {verdict: rank for rank, verdict in enumerate(Verdict)}
 LONGEST_CONTEXT = 1 << 20
 """Where the search for the largest context ends if the model states no limit."""
 STEP_TOKENS = 256

@@ -4,7 +4,10 @@ As llama.cpp counts them (``llama_hparams::n_embd_r`` and ``n_embd_s``), which i
 other engines differ in the type they store, not in the count.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
+
+from explorer.fit.architecture import Layer
 
 
 class State(NamedTuple):
@@ -15,6 +18,14 @@ class State(NamedTuple):
     inner: int
     """Width of the values that pass the state."""
     conv_channels: int
+
+
+def remembering(layer: Layer, state: State) -> Layer:
+    """The layer with a state."""
+    return replace(
+        layer, conv_elements=state.conv_elements, state_elements=state.state_elements,
+        inner=state.inner, conv_channels=state.conv_channels,
+    )  # fmt: skip
 
 
 def mamba(*, kernel: int, inner: int, state: int, groups: int) -> State:

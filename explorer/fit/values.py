@@ -1,10 +1,11 @@
 """The values the fit model speaks in: what is asked, what it takes, and what is answered."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from explorer.hardware.machine import Machine
+from explorer.hardware.machine import Device, Machine
 
 Engine: TypeAlias = Literal["llama.cpp", "vllm", "transformers", "mlx", "diffusers"]
 
@@ -22,6 +23,10 @@ class Verdict(StrEnum):
     OFFLOAD = "offload"
     """Runs with layers, experts or components on the host, or on the host alone beside a device."""
     TOO_LARGE = "too_large"
+
+
+RANK = {verdict: rank for rank, verdict in enumerate(Verdict)}
+"""To compare verdicts by: less is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,13 @@ class Placed:
     memory: Memory
     capacity_bytes: int
     """What was available there before."""
+
+
+def exceeds_host(placed: Sequence[Placed], host: Placed, devices: Sequence[Device]) -> bool:
+    """Whether the host's share is more than it has; unified devices draw on the same memory."""
+    shared = {device.name for device in devices if device.unified}
+    drawn = sum(one.memory.total for one in placed if one.device in shared)
+    return host.memory.total + drawn > host.capacity_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,12 +102,16 @@ class Fallback:
     async def listed(self, model_id: str) -> Page:
         """A model's row from the primary, else from the secondary."""
         try:
-            return await self._primary.listed(model_id)
+            page = await self._primary.listed(model_id)
         except _NO_ANSWER as failure:
             try:
-                return await self._secondary.listed(model_id)
+                page = await self._secondary.listed(model_id)
             except Missing:
                 raise failure from None
+            self._failure, self._latest = failure, self._secondary
+        else:
+            self._latest = self._primary
+        return page
 
     async def repo(self, ref: ModelRef) -> Repo:
         """Look up a model in the primary, else in the others."""

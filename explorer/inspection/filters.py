@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, TypeAlias
 
-from explorer.fit.planner import RANK
-from explorer.fit.values import Verdict
+from explorer.fit.values import RANK, Verdict
 from explorer.hub.source import Listing, Query, Sort
 from explorer.inspection.rows import Row
 from explorer.license.terms import Permission, Terms

@@ -32,9 +32,8 @@ async def test_the_hub_is_asked_once_and_says_what_its_own_client_reads() -> Non
         (row,) = (await source.listed(ORIGINAL)).rows
         assert hub.traffic.requests() == 1
         client = HfApi(hub.endpoint).model_info(ORIGINAL, expand=["childrenModelCount", "sha"])
-        children: object = (
-            client.children_model_count
-        )  # an int by its annotation, an object in truth
+        # an int by its annotation, an object in truth
+        children: object = client.children_model_count
         assert row.derived == children == COUNTED
         assert row.sha == client.sha
         (page,) = await pages_of(source, Query(text="Llama-8B", limit=1))
@@ -77,6 +76,7 @@ async def test_it_is_kept_while_fresh_and_as_it_was_without_a_network(tmp_path: 
 async def test_the_snapshot_stands_in_and_counts_nothing() -> None:
     source = Fallback(HuggingFace("http://127.0.0.1:9", pause=Pauses()), Snapshot())
     assert await row_of(source, "Qwen/Qwen3-8B") == {}
+    assert source.title.endswith("(http://127.0.0.1:9 could not be reached)")
     with pytest.raises(Unreachable):
         await source.listed("only/on-the-hub")
     await source.close()

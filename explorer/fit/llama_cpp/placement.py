@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from explorer.fit.llama_cpp.demand import Demand
-from explorer.fit.values import Memory, Placed, Plan, Verdict
+from explorer.fit.values import RANK, Memory, Placed, Plan, Verdict, exceeds_host
 from explorer.hardware.machine import Device, Machine
 from explorer.units import MIB
 
@@ -130,7 +130,7 @@ def _least(
         plan = moved(middle)
         if plan is not None and plan.verdict is Verdict.FITS:
             found, high = plan, middle - 1
-        elif plan is not None and _over_host(plan.placement[:-1], plan.placement[-1], devices):
+        elif plan is not None and exceeds_host(plan.placement[:-1], plan.placement[-1], devices):
             high = middle - 1  # more on the host is no help to it
         else:
             low = middle + 1
@@ -238,17 +238,10 @@ def _judged(demand: Demand, machine: Machine, reserve: int, split: _Split) -> Pl
         start = stop
     shared = _host_memory(demand, split.host, split.host_experts, computes[0])
     host = Placed("host", shared, machine.host_available_bytes)
-    verdict = max((_verdict(one, reserve) for one in placed), key=_ORDER.index)
-    if _over_host(placed, host, split.devices):
+    verdict = max((_verdict(one, reserve) for one in placed), key=RANK.__getitem__)
+    if exceeds_host(placed, host, split.devices):
         verdict = Verdict.TOO_LARGE
     return Plan(verdict, (*placed, host), last - split.host, split.host_experts if used else 0)
-
-
-def _over_host(placed: Sequence[Placed], host: Placed, devices: Sequence[Device]) -> bool:
-    """Whether the host's share is more than it has; unified devices draw on the same memory."""
-    shared = {device.name for device in devices if device.unified}
-    drawn = sum(one.memory.total for one in placed if one.device in shared)
-    return host.memory.total + drawn > host.capacity_bytes
 
 
 def _computes(demand: Demand, devices: int, host: int, host_experts: int) -> tuple[int, ...]:
@@ -298,9 +291,6 @@ def _host_memory(
     if alone:
         return own + Memory(draft.weights, draft.kv, compute=draft.compute.alone)
     return own + Memory(compute=draft.compute.host)
-
-
-_ORDER = (Verdict.FITS, Verdict.TIGHT, Verdict.OFFLOAD, Verdict.TOO_LARGE)
 
 
 def _verdict(placed: Placed, reserve: int) -> Verdict:

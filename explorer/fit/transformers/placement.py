@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from explorer.fit.transformers.demand import FRAGMENTATION, Demand
-from explorer.fit.values import Memory, Placed, Plan, Verdict
+from explorer.fit.values import RANK, Memory, Placed, Plan, Verdict, exceeds_host
 from explorer.hardware.machine import Device, Machine
 from explorer.units import GIB, MIB
 
@@ -110,10 +110,12 @@ def _planned(demand: Demand, machine: Machine, reserve: int, dealt: _Dealt) -> P
             placed.append(Placed(device.name, held, device.available_bytes))
         start = stop
     host = Placed("host", _host_memory(demand, on_devices), machine.host_available_bytes)
-    verdict = max((_verdict(one, reserve, alone=len(placed) == 1) for one in placed), key=_rank)
+    verdict = max(
+        (_verdict(one, reserve, alone=len(placed) == 1) for one in placed), key=RANK.__getitem__
+    )
     if verdict in (Verdict.FITS, Verdict.TIGHT) and on_devices < blocks:
         verdict = Verdict.OFFLOAD
-    if _over_host(placed, host, dealt.devices):
+    if exceeds_host(placed, host, dealt.devices):
         verdict = Verdict.TOO_LARGE
     return Plan(verdict, (*placed, host), on_devices)
 
@@ -159,17 +161,3 @@ def _verdict(placed: Placed, reserve: int, *, alone: bool) -> Verdict:
     share = WEIGHTS_SHARE if alone else 1.0
     within = placed.memory.weights <= share * placed.capacity_bytes
     return Verdict.FITS if free >= reserve and within else Verdict.TIGHT
-
-
-def _over_host(placed: Sequence[Placed], host: Placed, devices: Sequence[Device]) -> bool:
-    """Whether the host's share is more than it has; unified devices draw on the same memory."""
-    shared = {device.name for device in devices if device.unified}
-    drawn = sum(one.memory.total for one in placed if one.device in shared)
-    return host.memory.total + drawn > host.capacity_bytes
-
-
-_ORDER = (Verdict.FITS, Verdict.TIGHT, Verdict.OFFLOAD, Verdict.TOO_LARGE)
-
-
-def _rank(verdict: Verdict) -> int:
-    return _ORDER.index(verdict)

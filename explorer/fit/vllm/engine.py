@@ -7,7 +7,7 @@ from functools import lru_cache
 from explorer.errors import UsageError
 from explorer.fit.architecture import Architecture
 from explorer.fit.supposed import on_context, on_drafts, on_unused, with_drafts, without
-from explorer.fit.values import Memory, Placed, Plan, Reason, Scenario, Speed, Verdict
+from explorer.fit.values import RANK, Memory, Placed, Plan, Reason, Scenario, Speed, Verdict
 from explorer.fit.vllm import VERSION
 from explorer.fit.vllm.cache import Pool, pool
 from explorer.fit.vllm.overheads import activation_bytes, overhead_bytes
@@ -170,10 +170,7 @@ def deploy(
             break
     if all(one.verdict is Verdict.TOO_LARGE for one in tried):
         return min(tried, key=lambda deployment: deployment.over_bytes)
-    return min(tried, key=lambda deployment: _ORDER.index(deployment.verdict))
-
-
-_ORDER = (Verdict.FITS, Verdict.TIGHT, Verdict.OFFLOAD, Verdict.TOO_LARGE)
+    return min(tried, key=lambda deployment: RANK[deployment.verdict])
 
 
 def _devices(machine: Machine) -> tuple[Device, ...]:
@@ -253,7 +250,7 @@ def _deployed(
         _rank(device, stage_weights, number // sizes[0], (cache, fixed), scenario)
         for number, device in enumerate(used)
     )
-    worst = max((_verdict(rank, scenario) for rank in ranks), key=_ORDER.index)
+    worst = max((_verdict(rank, scenario) for rank in ranks), key=RANK.__getitem__)
     return Deployment(settings, ranks, cache, worst)
 
 
