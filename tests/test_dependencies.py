@@ -38,9 +38,11 @@ def imported() -> set[str]:
 def test_everything_imported_is_declared() -> None:
     known = packages_distributions()
     used = {normal(known[name][0]) if name in known else normal(name) for name in imported()}
-    assert used - declared("engine", "test").keys() == {"rich"} & used  # which textual brings
+    assert used - declared().keys() == {"rich"}  # which textual brings
 
 
 def test_every_requirement_has_a_least_version() -> None:
-    loose = [line for line in declared().values() if ">=" not in line]
+    lines = declared("test", "engine", "hubs", "bench", "dev").values()
+    own = "weights-explorer["  # an extra that includes another
+    loose = [line for line in lines if not re.search("[>=]=", line) and not line.startswith(own)]
     assert loose == []
