@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from textwrap import wrap
 
 Key = tuple[str, str, str]
 
@@ -21,12 +22,12 @@ CAUSES = {
 
 
 def lines(errors: Iterable[tuple[Key, float]]) -> list[str]:
-    """The table, weights on any device taken together, then a line naming what misses its target."""
+    """The table, weights on any device taken together, then what misses its target, by engine and cause."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for (engine, part, _), error in errors:
         found[engine, part.split(",")[0] if part.startswith("weights") else part].append(error)
     table = ["| engine | part | figures | median | 90th | worst |", "|---|---|---:|---:|---:|---:|"]
-    misses = []
+    misses: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (engine, part), values in sorted(found.items()):
         shown = _three(sorted(values))
         percents = " | ".join(f"{100 * error:.2f} %" for error in shown)
@@ -35,9 +36,15 @@ def lines(errors: Iterable[tuple[Key, float]]) -> list[str]:
             over = sum(error > COMPUTE[1] for error in values)
             line = f"{engine}, {part}"
             why = next((why for words, why in CAUSES.items() if words in line), "cause unknown")
-            misses.append(f"{engine}, {part} ({over} of {len(values):,} over 20 %: {why})")
-    said = "; ".join(misses) if misses else "nothing"
-    return [*table, "", f"Missing its target: {said}."]
+            misses[engine, why].append(f"{part} {over} of {len(values):,}")
+    if not misses:
+        return [*table, "", "Missing its target: nothing."]
+    said = []
+    for (engine, why), parts in misses.items():
+        item = f"- {engine}: {'; '.join(parts)} ({why})"
+        said += wrap(item, 108, subsequent_indent="  ", break_on_hyphens=False)
+    heading = "Missing its target, with how many figures are more than 20 % off:"
+    return [*table, "", heading, "", *said]
 
 
 def _three(values: list[float]) -> tuple[float, float, float]:

@@ -26,4 +26,4 @@ def test_what_misses_its_target_is_named() -> None:
     good = [(("engine", "weights, CPU", "full"), 0.0)] * 10
     assert readme.lines(good)[-1] == "Missing its target: nothing."
     bad = [(("engine", "compute, CUDA", "full"), 0.25)]
-    assert "engine, compute, CUDA (1 of 1 over 20 %" in readme.lines([*good, *bad])[-1]
+    assert readme.lines([*good, *bad])[-1] == "- engine: compute, CUDA 1 of 1 (cause unknown)"
