@@ -6,6 +6,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from explorer.safetext import safe_line
+from explorer.ui.text import many
 from explorer.ui.verdicts import TONES
 from explorer.ui.widgets.bar import share
 from explorer.ui.widgets.columns import Cell, Column, Run
@@ -115,8 +116,7 @@ def legend(sizes: Sequence[tuple[Kind, int]], whole: int) -> Content:
 
 def band_details(band: Band, whole: ByteMap) -> Content:
     """One band: what it adds up to, and each kind in it."""
-    tensors = "1 tensor" if band.tensors == 1 else f"{band.tensors:,} tensors"
-    size = f"{band.size_bytes:,} bytes in {tensors}"
+    size = f"{band.size_bytes:,} bytes in {many(band.tensors, 'tensor')}"
     kinds = sorted(band.by_kind.items(), key=lambda item: -item[1])
     return Content("\n").join(
         [

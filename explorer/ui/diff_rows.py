@@ -8,6 +8,7 @@ from textual.content import Content
 from explorer.inspection.model import Model
 from explorer.inspection.structure import RoleTotal, Structure
 from explorer.safetext import safe_line
+from explorer.ui.text import many
 from explorer.ui.verdicts import TONES
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.ui.widgets.rows import ItemRows
@@ -118,9 +119,11 @@ def summary(found: Structure) -> Content:
         return Content.assemble(
             ("a GGUF names its tensors in a way of its own: ", "$foreground-muted"), (same, "bold")
         )
-    pieces = [Content(f"{difference.unchanged:,} tensors agree")]
+    pieces = [Content(f"{many(difference.unchanged, 'tensor')} agree")]
     if found.same:
-        pieces = [Content.styled(f"the same structure: {difference.unchanged:,} tensors", "bold")]
+        pieces = [
+            Content.styled(f"the same structure: {many(difference.unchanged, 'tensor')}", "bold")
+        ]
     for how in (ADDED, REMOVED, RESHAPED, RETYPED):
         number = sum(line.change.tensors for line in differing(found) if line.how is how)
         if number:
@@ -134,12 +137,14 @@ def summary(found: Structure) -> Content:
 def change_details(line: Differing) -> Content:
     """One run in full."""
     how, change = line
-    tensors = "1 tensor" if change.tensors == 1 else f"{change.tensors:,} tensors"
     moved = " → ".join(safe_line(text) for text in (change.before, change.after) if text)
     return Content("\n").join(
         [
             Content.styled(safe_line(change.pattern), "bold"),
             Content.assemble((f"{how.glyph} {how.word}", TONES[how.tone]), f"  {moved}"),
-            Content.styled(f"{change.parameters:,} parameters in {tensors}", "$foreground-muted"),
+            Content.styled(
+                f"{many(change.parameters, 'parameter')} in {many(change.tensors, 'tensor')}",
+                "$foreground-muted",
+            ),
         ]
     )

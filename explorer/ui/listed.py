@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from explorer.errors import ExplorerError
 from explorer.hub.source import Listing
+from explorer.ui.text import many
 
 if TYPE_CHECKING:
     from explorer.inspection.searching import Account
@@ -115,7 +116,7 @@ class Listed:
         """How much is shown: ``120 models, more below``."""
         if not self.begun:
             return ""
-        shown = f"{len(self.rows):,} model" + ("" if len(self.rows) == 1 else "s")
+        shown = many(len(self.rows), "model")
         if len(self.rows) != self.looked_at:
             shown += f" of {self.looked_at:,} looked at"
         if self.unknown:

@@ -4,6 +4,7 @@ from textual.content import Content
 
 from explorer.inspection.model import Model
 from explorer.ui.tensor_view import Shown
+from explorer.ui.text import many
 from explorer.ui.widgets.progress import progress
 from explorer.units import count, file_size
 
@@ -18,18 +19,17 @@ def account(model: Model, shown: Shown) -> Content:
     pieces += _amount(model, shown)
     failed = sum(1 for shard in model.checkpoint.shards if shard.error is not None)
     if failed:
-        files = "1 file" if failed == 1 else f"{failed} files"
-        pieces.append(Content.styled(f"! {files} failed: R to retry", "$text-error"))
+        pieces.append(Content.styled(f"! {many(failed, 'file')} failed: R to retry", "$text-error"))
     return Content("  ·  ").join(pieces)
 
 
 def _amount(model: Model, shown: Shown) -> list[Content]:
     view = shown.view
     if view.mode == "metadata":
-        return [Content(f"{len(shown.entries):,} entries")]
+        return [Content(many(len(shown.entries), "entry", "entries"))]
     if view.filter:
         found, total = len(shown.indices), len(shown.table.rows)
-        return [Content(f"{found:,} of {total:,} tensors")]
+        return [Content(f"{found:,} of {many(total, 'tensor')}")]
     if view.mode == "bytes":
         each = "e folds the layers" if view.apart else "e shows each layer"
         return [
@@ -38,7 +38,7 @@ def _amount(model: Model, shown: Shown) -> list[Content]:
         ]
     counts = model.checkpoint.counts
     return [
-        Content(f"{counts.tensors:,} tensors"),
+        Content(many(counts.tensors, "tensor")),
         Content(f"{count(counts.parameters)} parameters"),
         Content(file_size(counts.stored_bytes)),
     ]

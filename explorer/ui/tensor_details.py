@@ -4,6 +4,7 @@ from textual.content import Content
 
 from explorer.safetext import safe_line
 from explorer.ui.tensor_rows import dimensions
+from explorer.ui.text import many
 from explorer.weights.tensor_table import Row
 from explorer.weights.tree import Node
 
@@ -28,7 +29,7 @@ def branch_details(node: Node, path: tuple[str, ...]) -> Content:
         if node.parameters
         else ""
     )
-    parts = f"{node.parameters:,} parameters in {node.tensors:,} tensors{bits}"
+    parts = f"{many(node.parameters, 'parameter')} in {many(node.tensors, 'tensor')}{bits}"
     dtypes = ", ".join(sorted(node.dtypes))
     return _lines(".".join(path), parts, f"{node.size_bytes:,} bytes  ·  {dtypes}")
 

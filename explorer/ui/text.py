@@ -15,6 +15,11 @@ def content(text: str) -> Content:
     return Content(safe_line(text))
 
 
+def many(number: int, one: str, more: str = "") -> str:
+    """A number with what it counts: ``1 tensor``, ``18,867 tensors``; ``more`` where an s is not enough."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def fit_end(text: str, width: int) -> str:
     """The text in exactly ``width`` cells, its end cut if it has to be."""
     if text.isascii():

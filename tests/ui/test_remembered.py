@@ -172,7 +172,7 @@ async def test_the_watch_list_tells_what_changed_since_it_was_looked_at(tmp_path
         await pilot.press("s")
         await settled(pilot)
         assert "nothing new" in row(app, "org/model-2")
-        assert "0 with something new" in shown(app)
+        assert "3 watched, nothing new" in shown(app)
         await pilot.press("end", "asterisk")
         await settled(pilot)
         assert "org/gone" not in shown(app)

@@ -25,7 +25,7 @@ from explorer.inspection.questions import enough_for, upgrades_for
 from explorer.ui.composed import is_composed
 from explorer.ui.enough_rows import SETUPS, UPGRADES, change_cells, changes, setup_cells
 from explorer.ui.messages import UseMachine, own_fault
-from explorer.ui.text import content
+from explorer.ui.text import content, many
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.chips import Chips
 from explorer.ui.widgets.rows import ItemRows
@@ -115,8 +115,8 @@ class EnoughScreen(Screen[None]):
         scenario = self._subject.scenario
         settings, look = "", LOOKS[self._here.verdict]
         if self._subject.architecture.layers:
-            many = f"{scenario.sequences} sequence{'' if scenario.sequences == 1 else 's'}"
-            settings = f" at {tokens(context_of(self._subject))} context, {many}"
+            at_once = many(scenario.sequences, "sequence")
+            settings = f" at {tokens(context_of(self._subject))} context, {at_once}"
         return Content.assemble(
             "The smallest of each family for ",
             (content(scenario.quantization or "").plain, "bold"),
@@ -208,7 +208,9 @@ class EnoughScreen(Screen[None]):
     def _account(self) -> str:
         if self.found is None:
             return ""
-        text = f"{len(self.found.setups)} machines, enter judges for the one under the cursor"
+        text = (
+            f"{many(len(self.found.setups), 'machine')}, enter judges for the one under the cursor"
+        )
         silent = self.found.without_speed
         return f"{text}  ·  no measured speed: {', '.join(silent)}" if silent else text
 

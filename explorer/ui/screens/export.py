@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from explorer.errors import UsageError
 from explorer.hub.saving import save
 from explorer.safetext import safe_line
-from explorer.ui.text import content
+from explorer.ui.text import content, many
 from explorer.units import file_size
 from explorer.weights.tensor_export import ExportFormat, export
 from explorer.weights.tensor_table import Row
@@ -59,7 +59,7 @@ class ExportScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """What will be written, the file's name, and a line for what is wrong with it."""
         with Vertical(id="choose"):
-            yield Static(content(f"Write {len(self._rows):,} tensors to"), id="choose-title")
+            yield Static(content(f"Write {many(len(self._rows), 'tensor')} to"), id="choose-title")
             yield Input(f"{self._suggested}.csv", compact=True, max_length=1000)
             yield Static(Content(""), id="choose-problem")
             yield Static(
@@ -97,7 +97,7 @@ class ExportScreen(ModalScreen[None]):
 
     @on(Written)
     def _end(self, message: Written) -> None:
-        said = f"{len(self._rows):,} tensors, {file_size(message.size_bytes)}"
+        said = f"{many(len(self._rows), 'tensor')}, {file_size(message.size_bytes)}"
         self.app.notify(
             safe_line(f"{said} in {message.path}"), title="Written", markup=False, timeout=4
         )

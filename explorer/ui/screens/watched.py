@@ -166,7 +166,8 @@ class WatchedScreen(Screen[None]):
             return
         self.table.rows = WatchedRows(self.models, self._now)
         new = sum(one.changes.worth_a_look for one in self.models)
-        text = f"{len(self.models):,} watched, {new:,} with something new" if self.models else ""
+        news = f"{new:,} with something new" if new else "nothing new"
+        text = f"{len(self.models):,} watched, {news}" if self.models else ""
         self.status.state = State(
             text=text,
             busy="asking for the watched models" if self.busy and self.models else "",

@@ -15,6 +15,7 @@ from explorer.hub.twins import twin_lines
 from explorer.inspection.model import Model
 from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
+from explorer.ui.text import many
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.ui.widgets.rows import ItemRows
 from explorer.ui.widgets.table import VirtualTable
@@ -98,9 +99,11 @@ class FilesTab(Widget):
         read = sum(
             file.size_bytes for file in files if file.path in set(self.model.checkpoint.expected)
         )
-        account = f"{len(files):,} files, {file_size(total)}; the model is {file_size(read)} of it"
+        account = (
+            f"{many(len(files), 'file')}, {file_size(total)}; the model is {file_size(read)} of it"
+        )
         if self.model.repo.excerpt:
-            account += "; what the snapshot holds, more may be on the hub"
+            account += "; the hub may have more"
         self.query_one("#files-account", Static).update(Content(account))
         same = [safe_line(line) for line in twin_lines([self.model.repo.listing])]
         twins = self.query_one("#files-twins", Static)

@@ -34,6 +34,7 @@ from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
 from explorer.ui.messages import OpenModel
 from explorer.ui.tabs.relatives import JudgedRelativesTab
+from explorer.ui.text import many
 from explorer.ui.verdicts import LOOKS, TONES
 from explorer.ui.widgets.columns import Cell, Column, Run
 from explorer.ui.widgets.rows import ItemRows
@@ -251,7 +252,9 @@ class VariantsTab(JudgedRelativesTab):
         looked = f"{found.looked_at} of {found.repositories} repositories looked at"
         if not found.done:
             return Content.styled(f"… {looked}", "$text-accent")
-        pieces = [Content(f"{len(found.variants):,} variants in {found.looked_at} repositories")]
+        variants = many(len(found.variants), "variant")
+        repositories = many(found.looked_at, "repository", "repositories")
+        pieces = [Content(f"{variants} in {repositories}")]
         if found.more:
             pieces.append(Content("+ looks at more"))
         if self.error is not None:
