@@ -20,15 +20,20 @@ def answer(*placed: Placed) -> Answer:
 
 
 def test_each_part_has_its_own_pattern_and_its_share_of_the_cells() -> None:
-    assert draw(MEMORY, 24 * GIB, 24).plain == "████████████▓▓▓▓▓▓##····"
+    assert draw(MEMORY, 24 * GIB, 24).plain == "▇▇▇▇▇▇▇▇▇▇▇▇▓▓▓▓▓▓##····"
 
 
 def test_a_part_of_any_size_is_seen() -> None:
     assert draw(replace(MEMORY, overhead=1), 24 * GIB, 12).plain.count("=") == 1
 
 
+def test_a_bar_is_no_longer_than_what_is_held() -> None:
+    little = Memory(weights=GIB // 4, compute=GIB // 100, overhead=GIB // 10)
+    assert draw(little, 60 * GIB, 20).plain == "▇···················"
+
+
 def test_what_does_not_fit_runs_over_the_mark_of_the_capacity() -> None:
-    assert draw(MEMORY, 10 * GIB, 20).plain == "██████████┃█▓▓▓▓▓▓##"
+    assert draw(MEMORY, 10 * GIB, 20).plain == "▇▇▇▇▇▇▇▇▇▇┃▇▓▓▓▓▓▓##"
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=5), st.integers(5, 200))
@@ -40,9 +45,10 @@ def test_shares_fill_no_more_than_the_width(sizes: list[int], width: int) -> Non
 
 def test_a_legend_names_every_part_and_what_is_free() -> None:
     assert legend(MEMORY, 4 * GIB, 100).plain == (
-        "█ weights 12.0  ▓ KV 6.00  # compute 2.00  · free 4.00 GiB"
+        "▇ weights 12.0  ▓ KV 6.00  # compute 2.00  · free 4.00 GiB"
     )
     assert "┃ short of 4.00 GiB" in legend(MEMORY, -4 * GIB, 100).plain
+    assert legend(MEMORY, 4 * GIB, 52).plain == "▇weights 12.0 ▓KV 6.00 #compute 2.00 ·free 4.00"
 
 
 def test_a_legend_is_shortened_to_its_width() -> None:

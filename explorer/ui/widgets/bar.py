@@ -13,7 +13,8 @@ from explorer.ui.text import fit_end, flow
 from explorer.units import gib
 
 LABEL_CELLS = 18
-WITH_LABELS = 60
+"""The name of a device is cut to so many."""
+WITH_LABELS = 44
 """On fewer cells the bars go without the names of their devices."""
 
 
@@ -29,7 +30,7 @@ class Part(NamedTuple):
 def parts(memory: Memory) -> tuple[Part, ...]:
     """The parts of a memory that hold anything, in the order they are drawn."""
     every = (
-        Part("weights", "█", "$text-primary", memory.weights),
+        Part("weights", "▇", "$text-primary", memory.weights),
         Part("KV", "▓", "$text-accent", memory.kv_cache),
         Part("state", "▒", "$text-accent", memory.recurrent_state),
         Part("compute", "#", "$text-secondary", memory.compute),
@@ -39,18 +40,24 @@ def parts(memory: Memory) -> tuple[Part, ...]:
 
 
 def share(sizes: Sequence[int], whole: int, width: int) -> list[int]:
-    """Cells of ``width`` for each size of a whole; what is not nothing gets at least one."""
-    if whole <= 0 or width <= 0:
+    """Cells of ``width`` for each size of a whole.
+
+    Together they are as many as all of it takes, at least one. Each size that is not nothing has one of
+    them as far as they go round, the largest first.
+    """
+    if whole <= 0 or width <= 0 or not any(sizes):
         return [0] * len(sizes)
     exact = [size * width / whole for size in sizes]
+    wanted = max(min(round(sum(exact)), width), 1)
+    seen = sorted(range(len(sizes)), key=lambda i: -exact[i])[:wanted]
     cells = [
-        max(int(value), 1 if size > 0 else 0) for value, size in zip(exact, sizes, strict=True)
+        max(int(value), 1) if size and i in seen else 0
+        for i, (value, size) in enumerate(zip(exact, sizes, strict=True))
     ]
-    wanted = min(round(sum(exact)), width)
-    by_rest = sorted(range(len(sizes)), key=lambda i: exact[i] - cells[i])
+    by_rest = sorted(seen, key=lambda i: exact[i] - cells[i])
     while sum(cells) < wanted:
         cells[by_rest.pop()] += 1
-    while sum(cells) > width:
+    while sum(cells) > wanted:
         cells[cells.index(max(cells))] -= 1
     return cells
 
@@ -71,21 +78,27 @@ def draw(memory: Memory, capacity_bytes: int, width: int) -> Content:
 
 def legend(memory: Memory, free_bytes: int, width: int, lines: int = 1) -> Content:
     """The parts with their glyphs and GiB, on up to so many lines; shortened when there is little room."""
-    for form in (_named, _lettered):
-        text = flow(form(memory, free_bytes), width, 2 if form is _named else 1)
-        if len(text.split("\n")) <= lines and text.cell_length <= width * lines:
+    named, dense = _named(memory, free_bytes), _named(memory, free_bytes, dense=True)
+    for pieces, gap, most in (
+        (named, 2, 1), (dense, 1, 1), (named, 2, lines), (_lettered(memory, free_bytes), 1, 1),
+    ):  # fmt: skip
+        text = flow(pieces, width, gap)
+        if len(text.split("\n")) <= most and text.cell_length <= width * most:
             return text
     return text.split("\n")[0].truncate(width, ellipsis=True)
 
 
-def _named(memory: Memory, free_bytes: int) -> list[Content]:
+def _named(memory: Memory, free_bytes: int, *, dense: bool = False) -> list[Content]:
+    blank, unit = ("", "") if dense else (" ", " GiB")
     held = [
-        Content.assemble((part.glyph, part.style), f" {part.name} ", (gib(part.size_bytes), "bold"))
+        Content.assemble(
+            (part.glyph, part.style), f"{blank}{part.name} ", (gib(part.size_bytes), "bold")
+        )
         for part in parts(memory)
     ]
-    rest = f"· free {gib(free_bytes)}" if free_bytes >= 0 else f"┃ short of {gib(-free_bytes)}"
+    mark, rest = ("·", "free") if free_bytes >= 0 else ("┃", "short of")
     tone = "$foreground-muted" if free_bytes >= 0 else "$text-error"
-    return [*held, Content.styled(f"{rest} GiB", tone)]
+    return [*held, Content.styled(f"{mark}{blank}{rest} {gib(abs(free_bytes))}{unit}", tone)]
 
 
 def _lettered(memory: Memory, free_bytes: int) -> list[Content]:
@@ -141,6 +154,10 @@ def _pool(answer: Answer) -> Bar:
     return Bar(name, answer.memory, room)
 
 
+def _label(bar: Bar) -> str:
+    return safe_line(bar.device if bar.devices == 1 else f"{bar.devices}x {bar.device}")
+
+
 class MemoryBar(Widget):
     """The bars of one answer, and their legend."""
 
@@ -161,20 +178,19 @@ class MemoryBar(Widget):
             return Content("\n")
         bars = bars_of(self.answer)
         drawn = bars if len(bars) <= self._most else bars[: self._most - 1]
-        lines = [self._line(bar, width) for bar in drawn]
+        labels = min(max(len(_label(bar)) for bar in bars), LABEL_CELLS)
+        lines = [self._line(bar, width, labels) for bar in drawn]
         if len(drawn) < len(bars):
             further = f"and {len(bars) - len(drawn)} further devices"
             lines.append(Content.styled(further, "$foreground-muted"))
         lines.append(legend(self.answer.memory, free(bars), width, self._legend_lines))
         return Content("\n").join(lines)
 
-    def _line(self, bar: Bar, width: int) -> Content:
+    def _line(self, bar: Bar, width: int, labels: int) -> Content:
         figures = f" {gib(bar.memory.total):>5} of {gib(bar.capacity_bytes)} GiB"
-        label = bar.device
         if bar.devices > 1:
             figures += " each"
-            label = f"{bar.devices}x {label}"
-        shown = f"{fit_end(safe_line(label), LABEL_CELLS)} " if width >= WITH_LABELS else ""
+        shown = f"{fit_end(_label(bar), labels)}  " if width >= WITH_LABELS else ""
         room = width - len(shown) - len(figures)
         if room < 8:
             return draw(bar.memory, bar.capacity_bytes, width)
