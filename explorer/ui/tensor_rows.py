@@ -8,24 +8,24 @@ from explorer.units import count, file_size
 from explorer.weights.tensor_table import TensorTable
 from explorer.weights.tree import Node
 
-SHARE_CELLS = 10
+SHARE_CELLS = 8
 INDENT = "  "
 FIRST_LINES = 24
 """Lines of the tree that are open at first, at most."""
 
 TENSOR_COLUMNS = (
-    Column("name", "Tensor", 24, flex=4, cut="middle"),
+    Column("name", "Tensor", 40, flex=4, most=72, cut="middle"),
     Column("dtype", "Dtype", 8),
     Column("shape", "Shape", 16, align="right", drop=2),
-    Column("parameters", "Params", 8, align="right"),
+    Column("parameters", "Params", 7, align="right"),
     Column("size_bytes", "Size", 9, align="right"),
     Column("component", "Component", 12, drop=3),
     Column("path", "File", 20, flex=1, most=44, cut="middle", drop=4),
 )
 TREE_COLUMNS = (
-    Column("name", "Module", 24, flex=4, most=72, cut="middle", sortable=False),
+    Column("name", "Module", 34, flex=4, most=72, cut="middle", sortable=False),
     Column("tensors", "Tensors", 8, align="right", drop=3, sortable=False),
-    Column("params", "Params", 8, align="right", sortable=False),
+    Column("params", "Params", 7, align="right", sortable=False),
     Column("size", "Size", 9, align="right", sortable=False),
     Column("share", "Share", SHARE_CELLS, drop=2, sortable=False),
     Column("dtype", "Dtype", 8, drop=1, sortable=False),
