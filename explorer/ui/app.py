@@ -37,6 +37,7 @@ from explorer.units import parse_tokens
 
 if TYPE_CHECKING:
     from explorer.ui.screens.model import ModelScreen
+    from explorer.ui.session import Session
 
 _UNOFFERED = ("Keys", "Maximize", "Minimize")
 """Stock commands of the palette that say again what one of our own does, or that nothing here needs."""
@@ -111,6 +112,10 @@ class WeightsApp(RememberingApp):
         """The detector is done."""
 
         machine: Machine
+
+    def __init__(self, session: "Session") -> None:
+        super().__init__(session)
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
     def get_default_screen(self) -> Screen[None]:
         """The listing."""

@@ -90,7 +90,6 @@ class CompareScreen(Screen[None]):
     def __init__(self, source_of: Callable[[ModelRef], Awaitable[Source]]) -> None:
         super().__init__(id=COMPARE_SCREEN)
         self._source_of = source_of
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
         self._begun: set[ModelRef] = set()
         self._free = asyncio.Semaphore(AT_ONCE)
 

@@ -16,7 +16,32 @@ from textual.widgets import Markdown, Static
 from explorer.ui.keys import Key, grouped
 
 KEYS_CELLS = 14
-LABEL_CELLS = 16
+LABEL_CELLS = 17
+SCROLL_CELLS = 1
+
+
+class Keys(Widget):
+    """A line a key; what has no room goes on below itself."""
+
+    DEFAULT_CSS = """
+    Keys { height: auto; width: 1fr; }
+    """
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        super().__init__()
+        self._keys = keys
+
+    def render(self) -> Content:
+        """What is pressed, its name, and what it does."""
+        room = max(self.container_size.width - KEYS_CELLS - LABEL_CELLS - SCROLL_CELLS, LABEL_CELLS)
+        lines: list[Content] = []
+        for key in self._keys:
+            for number, part in enumerate(Content(key.tooltip).wrap(room)):
+                keys, label = ("", "") if number else (key.keys, key.label)
+                name = f"{label:<{LABEL_CELLS}}"
+                pressed = (f"{keys:<{KEYS_CELLS}}", "$text-accent")
+                lines.append(Content.assemble(pressed, name, part.stylize("$foreground-muted")))
+        return Content("\n").join(lines)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -49,7 +74,7 @@ class HelpScreen(ModalScreen[None]):
                 yield Markdown(self._text)
             for group, keys in self._keys.items():
                 yield Static(Content.styled(group, "bold"), classes="group")
-                yield Static(Content("\n").join(map(_line, keys)))
+                yield Keys(keys)
 
     def action_close(self) -> None:
         """Back to the screen."""
@@ -70,12 +95,4 @@ def help_for(screen: Screen[object]) -> HelpScreen:
     texts = (node.HELP for node in ancestors if isinstance(node, Widget) and node.HELP)
     return HelpScreen(
         cleandoc(next(texts, "") or ""), grouped(screen.app, screen.active_bindings.values())
-    )
-
-
-def _line(key: Key) -> Content:
-    return Content.assemble(
-        (f"{key.keys:<{KEYS_CELLS}}", "$text-accent"),
-        f"{key.label:<{LABEL_CELLS}} ",
-        (key.tooltip, "$foreground-muted"),
     )

@@ -96,7 +96,6 @@ class MachineScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__(id=MACHINE_SCREEN)
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
 
     def compose(self) -> ComposeResult:
         """A line to type in, the machines, and what is known of the one under the cursor."""

@@ -40,8 +40,8 @@ class ModelsScreen(ListingScreen):
     Every row says which quantization is **best here**: the best one that fits this machine with
     the chosen context, the memory it takes and the speed to expect.
 
-    `●` fits  `◐` fits under the reserve  `○` partly on the host  `×` too large  `≈` estimated
-    `!` the chosen context is beyond the model's own
+    `●` fits, `◐` fits, under the reserve, `○` partly on the host, `×` too large; `≈` estimated;
+    `!` the chosen context is beyond the model's own.
 
     The search takes words of a name and filters: `params:7B..32B` `fits` `speed:>=20`
     `context:>=128k` `license:commercial` `format:gguf` `gated:no` `lang:de` `updated:90d`;
