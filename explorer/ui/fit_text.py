@@ -96,7 +96,7 @@ def legend(grid: Grid) -> tuple[Content, ...]:
 def figures_are(grid: Grid) -> str:
     """Of which memory the figures of a map are."""
     beside = any(cell.needed != cell.memory for row in grid.cells for cell in row)
-    return "figures: on the accelerator, ○ × with the host's share" if beside else "figures: in all"
+    return "figures: on the accelerator; ○ × and on the host" if beside else "figures: in all"
 
 
 def start(grid: Grid, best: str) -> tuple[int, int]:
@@ -150,9 +150,7 @@ def facts(cell: Answer, most: Most | None, *, by_context: bool = True) -> tuple[
 def _speeds(cell: Answer, *, runs: bool) -> tuple[Fact, ...]:
     """Both speeds, or once why there is none."""
     if cell.speed.decode is None and cell.speed.prefill is None:
-        return (
-            Fact("Speed", f"not known: {cell.speed.basis}" if runs else "it does not run here"),
-        )
+        return (Fact("Speed", cell.speed.basis if runs else "it does not run here"),)
     return (
         Fact("Decode", spread(cell.speed.decode, runs=runs), "bold"),
         Fact("Prefill", spread(cell.speed.prefill, runs=runs)),

@@ -10,12 +10,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import TabbedContent
 
-from explorer.errors import Unreachable
+from explorer.errors import ModelNotFound, Unreachable
 from explorer.fit.values import Scenario, Verdict
 from explorer.hub.source import Listing, ModelRef, Repo
 from explorer.ui.screens.model import ModelScreen
 from explorer.ui.screens.models import ModelsScreen
 from explorer.ui.tabs.fit import FitTab
+from explorer.ui.widgets.heatmap import HeatMap
 from explorer.ui.widgets.status import Status
 from explorer.ui.widgets.table import VirtualTable
 from tests.ui.support import (
@@ -291,7 +292,7 @@ async def test_every_tab_fits_every_terminal() -> None:
     ("key", "said"),
     [
         ("5", "the snapshot holds no license texts"),
-        ("6", "what the snapshot holds, more may be on the hub"),
+        ("6", "the hub may have more"),
         ("7", "the snapshot holds no cards"),
     ],
 )
@@ -300,3 +301,39 @@ async def test_what_a_snapshot_leaves_out_is_not_said_to_be_missing(key: str, sa
         await pilot.press(key)
         await settled(pilot)
         assert said in shown(app)
+
+
+@pytest.mark.parametrize(("cells", "told"), [
+    (120, "Qwen/Qwen3-30B-A3B  ·  30.5 B parameters, 3.35 B active  ·  BF16  ·  61.06 GB"),
+    (80, "Qwen/Qwen3-30B-A3B · 30.5 B, 3.35 B active · 40K context · Apache-2.0"),
+    (60, "Qwen/Qwen3-30B-A3B · 30.5 B · 40K context · Apache-2.0"),
+])  # fmt: skip
+async def test_the_model_in_a_line_never_loses_its_context_and_license(
+    cells: int, told: str
+) -> None:
+    async with running(session(model="Qwen/Qwen3-30B-A3B"), (cells, 40)) as (app, _):
+        [line] = [line.strip() for line in lines(app)[:4] if "Qwen3-30B-A3B" in line]
+        assert line.startswith(told)
+        assert line.endswith("Apache-2.0")
+
+
+async def test_a_model_that_is_not_there_says_so_in_place_of_its_tabs() -> None:
+    async with running(session(model="nobody/none"), (80, 24)) as (app, pilot):
+        assert "look it up on the hub when there is a network" in shown(app)
+        assert "R tries again, esc goes back" in shown(app)
+        assert "Lineage" not in shown(app)
+        await pilot.press("R")
+        await settled(pilot)
+        assert "R tries again, esc goes back" in shown(app)
+
+
+async def test_a_model_that_is_there_on_the_second_try_takes_the_keys() -> None:
+    source = shelf()
+    source.error = ModelNotFound("org/tiny is not on the shelf")
+    async with running(session(lambda: source, model="org/tiny"), (80, 24)) as (app, pilot):
+        assert "R tries again, esc goes back" in shown(app)
+        source.error = None
+        await pilot.press("R")
+        await settled(pilot)
+        assert "R tries again" not in shown(app)
+        assert isinstance(app.focused, HeatMap)

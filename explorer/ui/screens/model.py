@@ -23,9 +23,7 @@ from explorer.inspection.lineage import Lineage
 from explorer.inspection.model import Model
 from explorer.inspection.opening import open_model, retry_shards
 from explorer.inspection.rows import Row
-from explorer.safetext import safe_line
 from explorer.ui.composed import is_composed
-from explorer.ui.listing import STAR
 from explorer.ui.messages import Looked, SourceAnswered, ToggleWatch, own_fault
 from explorer.ui.tabs.card import CardTab
 from explorer.ui.tabs.files import FilesTab
@@ -35,10 +33,10 @@ from explorer.ui.tabs.lineage import LineageTab
 from explorer.ui.tabs.variants import VariantsTab
 from explorer.ui.tabs.weights import WeightsTab
 from explorer.ui.widgets.heatmap import HeatMap
-from explorer.ui.widgets.status import State, Status
+from explorer.ui.widgets.identity import Identity
+from explorer.ui.widgets.status import State, Status, told_in_full
 from explorer.ui.widgets.table import VirtualTable
 from explorer.ui.widgets.title import Title
-from explorer.units import count, file_size, tokens
 from explorer.userfile import Remembered
 
 
@@ -132,8 +130,7 @@ class ModelScreen(Screen[None]):
     def __init__(self, ref: ModelRef, row: Row | None = None) -> None:
         """``row`` is what the list knows of it, which is shown until the model itself says it."""
         super().__init__()
-        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
-        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall"), (50, "-high")]
         self._ref = ref
         self._row = row
 
@@ -142,7 +139,8 @@ class ModelScreen(Screen[None]):
         yield Title().data_bind(
             ModelScreen.machine, ModelScreen.scenario, subject=ModelScreen.source_title
         )
-        yield Static(identity(self._ref, None, self._row), id="identity")
+        yield Identity(self._ref, self._row)
+        yield Static(Content(""), id="failure")
         with TabbedContent(id="tabs"):
             with TabPane("Fit", id="fit"):
                 yield FitTab(self._row.answer if self._row else None).data_bind(
@@ -266,10 +264,9 @@ class ModelScreen(Screen[None]):
             self._identify()
 
     def _identify(self) -> None:
-        line = identity(self._ref, self.model, self._row)
-        if self._ref.id in self.remembered.watched:
-            line = Content.styled(f"{STAR} ", "$text-accent") + line
-        self.query_one("#identity", Static).update(line, layout=False)
+        identity = self.query_one(Identity)
+        identity.model = self.model
+        identity.watched = self._ref.id in self.remembered.watched
 
     def watch_busy(self) -> None:
         """Reading began or ended."""
@@ -289,17 +286,33 @@ class ModelScreen(Screen[None]):
         error = self.error
         text = ""
         if model is not None:
-            failed = [shard.error for shard in model.checkpoint.shards if shard.error is not None]
-            error = error or next(iter([*failed, *model.problems]), None)
+            error = error or next(iter(model.errors), None)
             text = "" if self.busy else "  ·  ".join(model.warnings[:1] if error is None else [])
         age = model.repo.age_seconds if model else 0.0
         self.status.state = State(text=text, busy=busy, age_seconds=age, error=error)
+        self._show_failure(error if model is None and not self.busy else None)
+
+    def _show_failure(self, error: ExplorerError | None) -> None:
+        """Of a model of which nothing could be read, why stands in place of the tabs."""
+        had = self.has_class("-failed")
+        self.set_class(error is not None, "-failed")
+        if error is not None:
+            told = Content("\n").join(
+                [*told_in_full(error), Content("R tries again, esc goes back")]
+            )
+            self.query_one("#failure", Static).update(told)
+        elif had:
+            self.call_after_refresh(self._focus, self.tabs.active_pane)
 
     @on(TabbedContent.TabActivated)
     def _look_at(self, event: TabbedContent.TabActivated) -> None:
         """Give the keys to what the tab shows; fetch the card when it is first looked at."""
-        pane = event.pane
-        self.looked_at |= {(pane.id or "").removesuffix("-pane")}
+        self.looked_at |= {(event.pane.id or "").removesuffix("-pane")}
+        self._focus(event.pane)
+
+    def _focus(self, pane: TabPane | None) -> None:
+        if pane is None:
+            return
         for kind in (HeatMap, VirtualTable):
             for widget in pane.query(kind):
                 widget.focus()
@@ -337,40 +350,3 @@ class ModelScreen(Screen[None]):
         ):
             return
         self.dismiss()
-
-
-def identity(ref: ModelRef, model: Model | None, row: Row | None = None) -> Content:
-    """The model in a line: name, size, dtypes, context, license; from its row what is not read yet."""
-    author, slash, name = ref.id.rpartition("/")
-    line = Content.assemble(
-        (safe_line(author + slash), "$foreground-muted"), (safe_line(name), "bold")
-    )
-    if ref.revision:
-        line += Content.styled(f" @ {safe_line(ref.revision, 40)}", "$foreground-muted")
-    if model is None and row is None:
-        return line
-    counts = model.checkpoint.counts if model is not None else None
-    pieces = [line]
-    if model is not None and counts is not None and counts.parameters:
-        pieces.append(_sizes(counts.parameters, model.active_parameters))
-        pieces.append(
-            Content(" ".join(sorted(counts.by_dtype, key=lambda d: -counts.by_dtype[d])[:3]))
-        )
-        pieces.append(Content(file_size(counts.stored_bytes)))
-    elif row is not None and row.parameters:
-        pieces.append(_sizes(row.parameters, row.active))
-    shape = model.architecture if model is not None else None
-    context = shape.context_tokens if shape is not None else row.context_tokens if row else None
-    if context:
-        pieces.append(Content(f"{tokens(context)} context"))
-    license_name = model.terms.name if model is not None else row.license if row else ""
-    pieces.append(Content(safe_line(license_name or "license unknown", 40)))
-    listing = model.repo.listing if model is not None else row.listing if row else None
-    if listing is not None and listing.gated:
-        pieces.append(Content.styled("gated", "$text-warning"))
-    return Content("  ·  ").join(pieces)
-
-
-def _sizes(parameters: int, active: int | None) -> Content:
-    some = f", {count(active)} active" if active not in {None, parameters} else ""
-    return Content(f"{count(parameters)} parameters{some}")

@@ -47,11 +47,15 @@ from explorer.ui.widgets.status import explain
 
 RESTS_SECONDS = 0.05
 """How long the cursor must stay on a cell before it is explained."""
-BESIDE_CELLS = 60
+BESIDE_CELLS = 44
 """With so much room beside the map, what there is to say of a cell stands there."""
-MARGIN_CELLS = 9
-"""Left, right and between the two, with the scroll bar."""
+EDGE_CELLS = 5
+"""Left and right, with the scroll bar."""
+BETWEEN_CELLS = 3
+"""Between the map and what stands beside it."""
 LEAST_MAP_CELLS = 44
+MOST_ERRORS = 4
+"""Of a model of which many files could not be read so many are told."""
 
 
 class FitTab(TunedTab):
@@ -67,7 +71,7 @@ class FitTab(TunedTab):
     FitTab Reasons { max-height: 50%; border-top: solid $panel; padding: 0 1; display: none; }
     FitTab.-why Reasons { display: block; }
     FitTab.-beside #fit-panes { layout: horizontal; }
-    FitTab.-beside #fit-map { margin: 0 4 0 0; }
+    FitTab.-beside #fit-map { margin: 0 3 0 0; }
     FitTab.-beside #fit-side { width: 1fr; }
     FitTab.-beside #fit-cell { margin: 0; }
     """
@@ -141,11 +145,11 @@ class FitTab(TunedTab):
         """The map on top, or on the left where that leaves enough room for the rest."""
         if is_composed(self):
             cells = max(self.heatmap.wanted_cells, LEAST_MAP_CELLS)
-            room = self.size.width - cells - MARGIN_CELLS
+            room = self.size.width - cells - EDGE_CELLS - BETWEEN_CELLS
             beside = bool(self.heatmap.grid.cells) and room >= BESIDE_CELLS
             self.set_class(beside, "-beside")
             self.query_one("#fit-map").styles.width = cells if beside else "1fr"
-            room = cells if beside else self.size.width - MARGIN_CELLS
+            room = cells if beside else self.size.width - EDGE_CELLS
             said = legend(self.grid) if self.grid else ()
             self.query_one("#fit-legend", Static).update(flow(said, room, 3))
 
@@ -233,17 +237,22 @@ class FitTab(TunedTab):
             return
         shown = bool(self.heatmap.grid.cells)
         error = self._error if self.model is not None and self.model.shards_total else None
+        self.set_class(shown, "-mapped")
         self.note.display = not shown
         self.query_one("#fit-legend").display = shown
         # While shards arrive only a number changes: that is no reason to lay the screen out.
         counting = self.busy and self.model is not None and self.model.shards_read > 0
-        self.note.update(
-            explain(error) if error else content(waiting_for(self.model, busy=self.busy)),
-            layout=not counting,
-        )
+        self.note.update(explain(error) if error else self._waiting_for(), layout=not counting)
         self.show_settings()
         if self.cell is None:
             self._show_cell()
+
+    def _waiting_for(self) -> Content:
+        """Why there is no map, with the whole of what went wrong."""
+        said = [content(waiting_for(self.model, busy=self.busy))]
+        if self.model is not None and not self.busy:
+            said += [explain(error) for error in self.model.errors[:MOST_ERRORS]]
+        return Content("\n").join(said)
 
     @on(HeatMap.Moved)
     def _show_cell(self) -> None:

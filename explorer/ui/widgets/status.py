@@ -56,6 +56,15 @@ class Status(Widget):
         return (said or Content(" ")).truncate(max(self.content_size.width, 1), ellipsis=True)
 
 
+def told_in_full(error: ExplorerError) -> tuple[Content, ...]:
+    """An error as lines: what happened, the particulars, and what to do."""
+    return (
+        Content.assemble(("! ", "bold $text-error"), (safe_line(error.title), "$text-error")),
+        *((Content(safe_line(error.detail, 400)),) if error.detail else ()),
+        *((Content.styled(safe_line(error.hint, 400), "bold"),) if error.hint else ()),
+    )
+
+
 def explain(error: ExplorerError) -> Content:
     """An error as a line: a mark, what happened, the particulars, and what to do."""
     line = Content.assemble(("! ", "bold $text-error"), (safe_line(error.title), "$text-error"))
