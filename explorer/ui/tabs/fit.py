@@ -251,7 +251,8 @@ class FitTab(TunedTab):
         """Why there is no map, with the whole of what went wrong."""
         said = [content(waiting_for(self.model, busy=self.busy))]
         if self.model is not None and not self.busy:
-            said += [explain(error) for error in self.model.errors[:MOST_ERRORS]]
+            told = {str(error): error for error in self.model.errors}
+            said += [explain(error) for error in list(told.values())[:MOST_ERRORS]]
         return Content("\n").join(said)
 
     @on(HeatMap.Moved)
@@ -268,7 +269,9 @@ class FitTab(TunedTab):
 
     def _show_facts(self, cell: Answer | None, most: Most | None) -> None:
         known = facts(cell, most, by_context=self.by_context) if cell else ()
-        notes = tuple(Fact("Note", warning, "$text-warning") for warning in untold(self.model))
+        # without a map all that went wrong stands in its place
+        warnings = untold(self.model) if self.heatmap.grid.cells or self._error else ()
+        notes = tuple(Fact("Note", warning, "$text-warning") for warning in warnings)
         self.query_one(Facts).facts = (*known, *notes, *refusals(self._choices))
 
     @work(group="reasons", exclusive=True, exit_on_error=False)

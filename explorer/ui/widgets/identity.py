@@ -77,7 +77,8 @@ def _pieces(model: Model | None, row: Row | None, form: int) -> Iterator[Content
     if context:
         yield Content(f"{tokens(context)} context")
     license_name = model.terms.name if model is not None else row.license if row else ""
-    yield Content(safe_line(license_name or "license unknown", 40))
+    known = license_name if license_name != "unknown" else ""
+    yield Content(safe_line(known or "license unknown", 40))
     listing = model.repo.listing if model is not None else row.listing if row else None
     if listing is not None and listing.gated:
         yield Content.styled("gated", "$text-warning")
