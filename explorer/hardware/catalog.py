@@ -220,7 +220,7 @@ def working_set_limit(memory_bytes: int) -> int:
     """What Metal recommends as a working set on a Mac with this much memory and default settings.
 
     Two thirds below 36 GiB, three quarters from there on: llama.cpp logs show 11453 MB of 16 GiB, 21845 MiB
-    of 32 GiB and 73728 MiB of 96 GiB (ggml-org/llama.cpp issues 1870, 3213; ollama/ollama issue 434).
+    of 32 GiB and 73728 MiB of 96 GiB (ggml-org/llama.cpp#1870 and #3213, ollama/ollama#434).
     macOS 26 allows more (12124 MiB of 16 GiB, 110100 MiB of 128 GiB); the lower figure holds on both.
     """
     if memory_bytes < 36 * units.GIB:
