@@ -18,7 +18,6 @@ from explorer.units import GIB, MIB, gib, memory, most_tokens, speed, tokens
 PENDING = "…"
 CHOSEN, BEYOND = "▸", "!"
 """Marks of a column's heading: the context that was chosen; one that is longer than the model's own."""
-NO_SPEED = "not known: it is measured for text that a model writes"
 
 
 def waiting_for(model: Model | None, *, busy: bool = True) -> str:

@@ -119,12 +119,14 @@ async def test_quitting_before_a_screen_is_there_is_no_fault(action: str) -> Non
     async with running(session(Shelf)) as (app, _):
         await app.run_action(action)
         app.exit()
+    assert app.return_code == 0
 
 
 async def test_quitting_before_a_model_is_there_is_no_fault() -> None:
     async with running(session(Shelf)) as (app, _):
         app.post_message(OpenModel(ModelRef("org/none")))
         app.exit()
+    assert app.return_code == 0
 
 
 async def test_quitting_while_everything_is_under_way_leaves_nothing_behind() -> None:
