@@ -27,7 +27,8 @@ _WRITING_FAILED = ExplorerError.exit_code
 def run_line(argv: Sequence[str] | None = None) -> int:
     """Run a command line, by default the program's own, and return its exit code."""
     collect_rarely()
-    if sys.stderr is None:  # closed by the shell: print would send diagnostics to standard output
+    if sys.stderr is None:
+        # Closed by the shell: print would send diagnostics to standard output. Open until the program ends.
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv))

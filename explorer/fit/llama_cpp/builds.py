@@ -32,7 +32,7 @@ OFF = {
     "deepseek_v32": 24, "gemma3n": 27, "gemma3n_text": 27, "glm-dsa": 24, "glm_moe_dsa": 24, "mt5": 90,
     "rwkv6": 26, "rwkv6qwen2": 17, "rwkv7": 26, "t5": 90, "t5encoder": 90, "umt5": 90,
 }  # fmt: skip
-"""Model types whose graph is not followed in all, so that compute buffers are off by so many percent."""
+"""Model types whose graph is not followed in all: percent their compute buffers are off on one device."""
 
 
 def windowed(architecture: Architecture) -> bool:

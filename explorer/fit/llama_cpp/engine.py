@@ -137,8 +137,8 @@ def _assumptions(
     ]
     if off := OFF.get(architecture.model_type.lower()):
         said.append(
-            f"The compute buffer may be {off} % off: not all of llama.cpp's graph of this architecture is "
-            "followed."
+            f"The compute buffer may be {off} % off on one device, and more on several: not all of "
+            "llama.cpp's graph of this architecture is followed."
         )
     said += on_context(
         architecture,
